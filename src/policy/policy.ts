@@ -1,0 +1,111 @@
+/** A policy as the rest of skillbox sees it: parsed, checked, units resolved, paths absolute. */
+
+/** Where in which file a value was written; absent for values that came from code or flags. */
+export interface Origin {
+  readonly file: string;
+  /** 1-based. */
+  readonly line: number;
+  /** 1-based, in UTF-16 code units. */
+  readonly column: number;
+}
+
+export interface PathGrant {
+  /** Absolute and lexically normal; symbolic links not resolved yet. */
+  readonly path: string;
+  /** As it was written, for messages. */
+  readonly written: string;
+  readonly origin?: Origin | undefined;
+}
+
+export interface FilesystemPolicy {
+  /** "host": the curated view of the host's system directories. Otherwise the absolute path of a root directory. */
+  readonly root: string;
+  readonly read: readonly PathGrant[];
+  readonly write: readonly PathGrant[];
+  readonly overlay: readonly PathGrant[];
+  readonly deny: readonly PathGrant[];
+  /** Size of each private tmpfs: /tmp, HOME, /dev/shm. */
+  readonly tmpBytes: number;
+}
+
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+  readonly protocol: "tcp" | "udp";
+}
+
+export interface EgressRule {
+  /** Host names (`*` one label, `**` any depth), addresses or CIDRs, as written. */
+  readonly to: readonly string[];
+  /** CIDRs carved out of `to`. */
+  readonly except: readonly string[];
+  /** Empty means every TCP port. */
+  readonly ports: readonly PortRange[];
+  readonly origin?: Origin | undefined;
+}
+
+/** `LISTEN:HOST:PORT` of the policy, one way or the other. */
+export interface PortForward {
+  readonly listenPort: number;
+  readonly host: string;
+  readonly port: number;
+  readonly origin?: Origin | undefined;
+}
+
+export interface NetworkPolicy {
+  readonly egress: readonly EgressRule[];
+  readonly egressDeny: readonly EgressRule[];
+  readonly forward: readonly PortForward[];
+  readonly publish: readonly PortForward[];
+}
+
+export const limitNames = [
+  "memory",
+  "cpus",
+  "pids",
+  "wallTime",
+  "cpuTime",
+  "openFiles",
+  "fileSize",
+  "output",
+] as const;
+export type LimitName = (typeof limitNames)[number];
+
+/** Bytes for memory, fileSize and output; cores for cpus; milliseconds for times; a count for the others. */
+export interface Limit {
+  readonly value: number;
+  /** As it was written, for messages: "512MiB". */
+  readonly written: string;
+  /** Go on with less where this host cannot enforce it. */
+  readonly bestEffort: boolean;
+  readonly origin?: Origin | undefined;
+}
+
+export type ResourcePolicy = { readonly [Name in LimitName]?: Limit | undefined };
+
+export interface EnvironmentPolicy {
+  /** Names taken from the caller's environment. */
+  readonly pass: readonly string[];
+  readonly set: Readonly<Record<string, string>>;
+}
+
+export const auditLevels = ["off", "denied", "security", "files", "all"] as const;
+export type AuditLevel = (typeof auditLevels)[number];
+
+export interface AuditPolicy {
+  readonly level: AuditLevel;
+  readonly maxBytes: number;
+  readonly onFailure: "stop" | "continue";
+}
+
+export interface Policy {
+  readonly version: 1;
+  readonly name?: string | undefined;
+  readonly filesystem: FilesystemPolicy;
+  readonly network: NetworkPolicy;
+  readonly resources: ResourcePolicy;
+  readonly environment: EnvironmentPolicy;
+  /** "default", "strict", or the absolute path of a profile in the OCI format. */
+  readonly syscalls: { readonly profile: string; readonly origin?: Origin | undefined };
+  readonly audit: AuditPolicy;
+}
