@@ -1,0 +1,48 @@
+{
+  "target_defaults": {
+    "cflags": ["-Wall", "-Wextra", "-Wno-missing-field-initializers", "-fstack-protector-strong", "-fvisibility=hidden", "-g"],
+    "cflags_cc!": ["-fno-rtti", "-std=gnu++17"],
+    "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fno-rtti"],
+    "defines": ["_GNU_SOURCE", "_FORTIFY_SOURCE=2"],
+    "configurations": { "Release": { "cflags": ["-O2"] } }
+  },
+  "targets": [
+    {
+      "target_name": "skillbox",
+      "sources": [
+        "native/addon/addon.cc",
+        "native/addon/channel.cc",
+        "native/addon/launch_thread.cc",
+        "native/addon/pidfd.cc",
+        "native/init/report.cc",
+        "native/sys/fd_passing.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "ldflags": ["-Wl,-z,relro,-z,now"]
+    },
+    {
+      "target_name": "skillbox-init",
+      "type": "executable",
+      "sources": [
+        "native/init/launch_plan.cc",
+        "native/init/main.cc",
+        "native/init/net_ns.cc",
+        "native/init/privileges.cc",
+        "native/init/probe.cc",
+        "native/init/process.cc",
+        "native/init/reaper.cc",
+        "native/init/report.cc",
+        "native/init/rootfs.cc",
+        "native/init/sources.cc",
+        "native/init/user_ns.cc",
+        "native/sys/fd_passing.cc"
+      ],
+      "cflags!": ["-fPIC"],
+      "cflags": ["-fPIE"],
+      "ldflags": ["-static-pie", "-Wl,-z,relro,-z,now"],
+      "ldflags!": ["-pthread", "-rdynamic"],
+      "libraries!": ["-ldl"]
+    }
+  ]
+}

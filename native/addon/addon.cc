@@ -1,0 +1,66 @@
+// The native surface, all of it. JavaScript validates and decides, C++ does what Node cannot; src/native/binding.ts has
+// the types.
+#include <fcntl.h>
+#include <napi.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "channel.h"
+#include "memfd.h"
+#include "pidfd.h"
+
+namespace skillbox {
+
+namespace {
+
+// memfd(name: string, bytes: Uint8Array): number   a sealed memfd
+Napi::Value make_memfd(const Napi::CallbackInfo& info) {
+  const auto name = string_argument(info[0], "name");
+  if (!name) return info.Env().Undefined();
+  const auto bytes = bytes_argument(info[1], "bytes");
+  if (!bytes) return info.Env().Undefined();
+  Fd fd = sealed_memfd(name->c_str(), *bytes);
+  if (!fd) {
+    throw_errno(info.Env(), errno, "memfd_create");
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), fd.release());
+}
+
+// pipe(): [read: number, write: number]
+Napi::Value make_pipe(const Napi::CallbackInfo& info) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) != 0) {
+    throw_errno(info.Env(), errno, "pipe2");
+    return info.Env().Undefined();
+  }
+  Napi::Array pair = Napi::Array::New(info.Env(), 2);
+  pair.Set(0u, fds[0]);
+  pair.Set(1u, fds[1]);
+  return pair;
+}
+
+// statusFlags(fd: number): number   O_* of fcntl(F_GETFL)
+Napi::Value status_flags(const Napi::CallbackInfo& info) {
+  const auto fd = fd_argument(info[0], "fd");
+  if (!fd) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), fcntl(*fd, F_GETFL));
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("launch", Napi::Function::New<launch>(env, "launch"));
+  exports.Set("watchExit", Napi::Function::New<watch_exit>(env, "watchExit"));
+  exports.Set("signalProcess", Napi::Function::New<signal_process>(env, "signalProcess"));
+  exports.Set("memfd", Napi::Function::New<make_memfd>(env, "memfd"));
+  exports.Set("pipe", Napi::Function::New<make_pipe>(env, "pipe"));
+  exports.Set("statusFlags", Napi::Function::New<status_flags>(env, "statusFlags"));
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace skillbox
+
+static Napi::Object Initialize(Napi::Env env, Napi::Object exports) { return skillbox::initialize(env, exports); }
+
+NODE_API_MODULE(skillbox, Initialize)

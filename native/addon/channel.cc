@@ -1,0 +1,119 @@
+#include "channel.h"
+
+#include <sys/socket.h>
+
+#include "../sys/fd_passing.h"
+#include "arguments.h"
+#include "launch_thread.h"
+#include "memfd.h"
+#include "poll_handle.h"
+
+namespace skillbox {
+
+namespace {
+
+class Channel : public Napi::ObjectWrap<Channel> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Channel",
+                       {InstanceMethod<&Channel::send>("send"), InstanceMethod<&Channel::close>("close")});
+  }
+
+  explicit Channel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Channel>(info) {}
+
+  ~Channel() override { stop(); }
+
+  bool start(Napi::Env env, Fd socket, Napi::Function on_message) {
+    on_message_ = Napi::Persistent(on_message);
+    handle_ = PollHandle::start(env, std::move(socket), [this] { receive(); });
+    if (handle_ == nullptr) return false;
+    Ref();  // as long as the sandbox is there, so is its channel
+    return true;
+  }
+
+ private:
+  void send(const Napi::CallbackInfo& info) {
+    const auto bytes = bytes_argument(info[0], "message");
+    if (!bytes) return;
+    const auto fds = fds_argument(info[1], "fds");
+    if (!fds) return;
+    if (handle_ == nullptr) return;  // the sandbox is gone; its end was or will be told
+    if (!send_message(handle_->fd(), *bytes, *fds, MSG_DONTWAIT) && errno != EPIPE && errno != ECONNRESET) {
+      throw_errno(info.Env(), errno, "sendmsg");
+    }
+  }
+
+  void close(const Napi::CallbackInfo&) { stop(); }
+
+  // Closing the socket ends the sandbox: PID 1 goes when its control socket does.
+  void stop() {
+    if (handle_ == nullptr) return;
+    handle_->close();
+    handle_ = nullptr;
+    Unref();
+  }
+
+  void receive() {
+    const Napi::Env env = Env();
+    uint8_t bytes[16384];
+    int fds[16];
+    const ReceivedMessage message = receive_message(handle_->fd(), bytes, fds, MSG_DONTWAIT);
+    if (message.length < 0 && errno == EAGAIN) return;
+    const Napi::Array fd_array = Napi::Array::New(env, message.fd_count);
+    for (size_t i = 0; i < message.fd_count; i++) fd_array.Set(static_cast<uint32_t>(i), fds[i]);
+    if (message.length > 0) {
+      auto copy = Napi::Uint8Array::New(env, static_cast<size_t>(message.length));
+      memcpy(copy.Data(), bytes, static_cast<size_t>(message.length));
+      call(env, copy, fd_array);
+      return;
+    }
+    const Napi::ObjectReference self = Napi::Persistent(Value());
+    stop();
+    call(env, env.Undefined(), fd_array);
+  }
+
+  void call(Napi::Env env, Napi::Value message, Napi::Value fds) {
+    // MakeCallback, so that promises that the callback settles run their reactions before the loop goes on.
+    on_message_.MakeCallback(env.Global(), {message, fds});
+  }
+
+  PollHandle* handle_ = nullptr;
+  Napi::FunctionReference on_message_;
+};
+
+}  // namespace
+
+Napi::Value launch(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto init_path = string_argument(info[0], "initPath");
+  if (!init_path) return env.Undefined();
+  const auto plan = bytes_argument(info[1], "plan");
+  if (!plan) return env.Undefined();
+  if (!info[2].IsFunction()) {
+    throw_type_error(env, "onMessage", "a function");
+    return env.Undefined();
+  }
+  Fd memfd = sealed_memfd("skillbox-plan", *plan);
+  if (!memfd) {
+    throw_errno(env, errno, "memfd_create");
+    return env.Undefined();
+  }
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+    throw_errno(env, errno, "socketpair");
+    return env.Undefined();
+  }
+  Fd ours(sockets[0]);
+  Fd theirs(sockets[1]);
+
+  const Napi::Object object = Channel::define(env).New({});
+  if (object.IsEmpty()) return env.Undefined();
+  if (!Channel::Unwrap(object)->start(env, std::move(ours), info[2].As<Napi::Function>())) {
+    throw_errno(env, EMFILE, "uv_poll_init");
+    return env.Undefined();
+  }
+  launch_init(std::move(*init_path), std::move(memfd), std::move(theirs));
+  return object;
+}
+
+}  // namespace skillbox

@@ -1,0 +1,57 @@
+#include "pidfd.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <memory>
+
+#include "arguments.h"
+#include "poll_handle.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+namespace skillbox {
+
+Napi::Value watch_exit(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto fd = fd_argument(info[0], "pidfd");
+  if (!fd) return env.Undefined();
+  if (!info[1].IsFunction()) {
+    throw_type_error(env, "onExit", "a function");
+    return env.Undefined();
+  }
+  struct Watch {
+    PollHandle* handle = nullptr;
+    Napi::FunctionReference on_exit;
+  };
+  auto watch = std::make_shared<Watch>();
+  watch->on_exit = Napi::Persistent(info[1].As<Napi::Function>());
+  watch->handle = PollHandle::start(env, Fd(*fd), [watch]() {
+    const std::shared_ptr<Watch> keep = watch;
+    // A pidfd is readable from the moment its process is a zombie (pidfd_open(2)); reaping frees the pid.
+    siginfo_t status = {};
+    waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(keep->handle->fd()), &status, WEXITED | WNOHANG);
+    const Napi::Env callback_env = keep->on_exit.Env();
+    keep->handle->close();
+    keep->on_exit.MakeCallback(callback_env.Global(), {});
+  });
+  if (watch->handle == nullptr) throw_errno(env, EMFILE, "uv_poll_init");
+  return env.Undefined();
+}
+
+Napi::Value signal_process(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto fd = fd_argument(info[0], "pidfd");
+  if (!fd) return env.Undefined();
+  const auto signal_number = integer_argument(info[1], "signal", 0, 64);
+  if (!signal_number) return env.Undefined();
+  if (syscall(SYS_pidfd_send_signal, *fd, *signal_number, nullptr, 0) == 0) return Napi::Boolean::New(env, true);
+  if (errno == ESRCH) return Napi::Boolean::New(env, false);
+  throw_errno(env, errno, "pidfd_send_signal");
+  return env.Undefined();
+}
+
+}  // namespace skillbox

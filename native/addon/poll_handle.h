@@ -1,0 +1,71 @@
+// A descriptor watched by the event loop of the environment that made it, and let go of when that environment ends.
+#pragma once
+
+#include <napi.h>
+#include <uv.h>
+
+#include <functional>
+
+#include "../sys/fd.h"
+
+namespace skillbox {
+
+// Owns the descriptor. Deletes itself after close(), which may be called more than once.
+class PollHandle {
+ public:
+  // `on_ready` runs on the loop's thread with a HandleScope open.
+  static PollHandle* start(Napi::Env env, Fd fd, std::function<void()> on_ready) {
+    auto* handle = new PollHandle(std::move(fd), std::move(on_ready));
+    uv_loop_t* loop = nullptr;
+    if (napi_get_uv_event_loop(env, &loop) != napi_ok || uv_poll_init(loop, &handle->poll_, handle->fd_.get()) != 0) {
+      delete handle;
+      return nullptr;
+    }
+    handle->env_ = env;
+    handle->poll_.data = handle;
+    uv_poll_start(&handle->poll_, UV_READABLE | UV_DISCONNECT, [](uv_poll_t* poll, int, int) {
+      auto* self = static_cast<PollHandle*>(poll->data);
+      const Napi::HandleScope scope(self->env_);
+      self->on_ready_();
+    });
+    // A worker that is terminated, or a process that exits: whatever is still open is closed here.
+    napi_add_async_cleanup_hook(
+        env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<PollHandle*>(data)->close(); }, handle,
+        &handle->cleanup_);
+    return handle;
+  }
+
+  int fd() const { return fd_.get(); }
+  void ref(bool on) {
+    if (on) {
+      uv_ref(reinterpret_cast<uv_handle_t*>(&poll_));
+    } else {
+      uv_unref(reinterpret_cast<uv_handle_t*>(&poll_));
+    }
+  }
+
+  void close() {
+    if (closing_) return;
+    closing_ = true;
+    uv_poll_stop(&poll_);
+    fd_.reset();
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
+      auto* self = static_cast<PollHandle*>(handle->data);
+      napi_remove_async_cleanup_hook(self->cleanup_);
+      delete self;
+    });
+  }
+
+ private:
+  PollHandle(Fd fd, std::function<void()> on_ready) : fd_(std::move(fd)), on_ready_(std::move(on_ready)) {}
+  ~PollHandle() = default;
+
+  Fd fd_;
+  std::function<void()> on_ready_;
+  Napi::Env env_ = nullptr;
+  uv_poll_t poll_ = {};
+  napi_async_cleanup_hook_handle cleanup_ = nullptr;
+  bool closing_ = false;
+};
+
+}  // namespace skillbox

@@ -1,0 +1,45 @@
+import { realpathSync } from "node:fs";
+import { SkillboxError } from "../errors.js";
+import { pathContains } from "../policy/paths.js";
+import type { ResolvedGrant } from "./grants.js";
+
+/**
+ * The directory that the program starts in, as a read-only grant if nothing shows it yet. Refused without an explicit
+ * grant: `/`, the caller's home and what is above it, since a program has no business in all of somebody's files.
+ * Throws ERR_GRANT.
+ */
+export function workingDirectoryGrant(
+  directory: string,
+  home: string,
+  grants: readonly ResolvedGrant[],
+  visible: readonly string[],
+): ResolvedGrant | undefined {
+  const path = realpathSync.native(directory);
+  if (grants.some((grant) => pathContains(grant.path, path)) || visible.some((seen) => pathContains(seen, path))) {
+    return undefined;
+  }
+  if (pathContains(path, realHome(home)) || path === "/") {
+    throw new SkillboxError(
+      "ERR_GRANT",
+      `the working directory is ${path}, ${path === "/" ? "the root of the host" : "a home directory or above one"}: the program would see all of it`,
+      { hint: "change to the directory of the program, or grant what it needs: --read DIR, or -C DIR for another working directory" },
+    );
+  }
+  return {
+    access: "read",
+    path,
+    named: path,
+    kind: "directory",
+    origin: undefined,
+    reason: "the working directory",
+  };
+}
+
+/** A home that is not there protects nothing, and hides nothing. */
+function realHome(home: string): string {
+  try {
+    return realpathSync.native(home);
+  } catch {
+    return home;
+  }
+}
