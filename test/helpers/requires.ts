@@ -96,7 +96,7 @@ function probe(feature: Feature): boolean {
     case "cgroup-v2":
       return cgroupFolders("").some((folder) => isDelegated(folder)) || has("systemd-user");
     case "systemd-user":
-      return succeeds("busctl", "--user", "--no-pager", "status", "org.freedesktop.systemd1");
+      return succeeds("busctl", "--user", "get-property", ...systemdManager, "Version");
     case "userns":
       return succeeds("unshare", "--user", "--map-root-user", "--mount", "true");
     case "overlay-userns":
@@ -109,6 +109,12 @@ function probe(feature: Feature): boolean {
       return isOnPath(feature.slice("program:".length));
   }
 }
+
+const systemdManager = [
+  "org.freedesktop.systemd1",
+  "/org/freedesktop/systemd1",
+  "org.freedesktop.systemd1.Manager",
+];
 
 function maySkip(feature: Feature): boolean {
   if (process.env["SKILLBOX_TEST_MUST_RUN"] === "1") return false;
