@@ -37,16 +37,17 @@ export interface PortRange {
 export interface EgressRule {
   /** Host names (`*` one label, `**` any depth), addresses or CIDRs, as written. */
   readonly to: readonly string[];
-  /** CIDRs carved out of `to`. */
+  /** CIDRs carved out of the CIDRs in `to`; always empty in `egressDeny`. */
   readonly except: readonly string[];
-  /** Empty means every TCP port. */
+  /** Empty means every TCP port; in `egressDeny`, every TCP and UDP port. */
   readonly ports: readonly PortRange[];
   readonly origin?: Origin | undefined;
 }
 
-/** `LISTEN:HOST:PORT` of the policy, one way or the other. */
+/** `LISTEN:HOST:PORT`: `forward` listens in the sandbox and leads to the host, `publish` the reverse. */
 export interface PortForward {
   readonly listenPort: number;
+  /** An address, without brackets. */
   readonly host: string;
   readonly port: number;
   readonly origin?: Origin | undefined;

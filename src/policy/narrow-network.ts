@@ -1,0 +1,106 @@
+import { parseAddress } from "./cidr.js";
+import {
+  comparable,
+  type ComparableRule,
+  intersectRules,
+  only,
+  ruleContains,
+  ruleText,
+  sameRule,
+} from "./egress-rule.js";
+import type { Refusal } from "./narrow.js";
+import type { EgressRule, PortForward } from "./policy.js";
+
+/**
+ * The egress rules of both. A rule of the request that lies within one rule of the ceiling is kept as it is; any other is
+ * cut down to what it shares with each rule of the ceiling, which can always be written as rules again.
+ */
+export function narrowEgress(
+  ceiling: readonly EgressRule[],
+  request: readonly EgressRule[],
+  refused: Refusal[],
+): readonly EgressRule[] {
+  const allowed = ceiling.map(comparable);
+  return request.map(comparable).flatMap((asked) => {
+    if (allowed.some((rule) => ruleContains(rule, asked))) return [asked.rule];
+    const pieces: ComparableRule[] = [];
+    let decidedBy: Refusal["decidedBy"];
+    for (const rule of allowed) {
+      const piece = intersectRules(asked, rule);
+      if (piece === undefined || pieces.some((known) => ruleContains(known, piece))) continue;
+      pieces.push(piece);
+      decidedBy ??= rule.rule.origin;
+    }
+    refuseRule(asked, pieces, decidedBy, refused);
+    return pieces.map(({ rule }) => rule);
+  });
+}
+
+/** Both lists, without repeating what the ceiling already says. */
+export function uniteEgressDeny(
+  ceiling: readonly EgressRule[],
+  request: readonly EgressRule[],
+): readonly EgressRule[] {
+  return [...ceiling, ...request.filter((rule) => !ceiling.some((known) => sameRule(known, rule)))];
+}
+
+/** Of the request, what the ceiling forwards to the letter: the same listening port to the same address and port. */
+export function narrowForwards(
+  key: "forward" | "publish",
+  ceiling: readonly PortForward[],
+  request: readonly PortForward[],
+  refused: Refusal[],
+): readonly PortForward[] {
+  return request.filter((asked) => {
+    const granted = ceiling.some((entry) => sameForward(entry, asked));
+    if (granted) return true;
+    const host = asked.host.includes(":") ? `[${asked.host}]` : asked.host;
+    refused.push({
+      subject: `network.${key}`,
+      asked: `${asked.listenPort}:${host}:${asked.port}`,
+      given: undefined,
+      reason: "the ceiling has no such entry",
+      askedAt: asked.origin,
+      decidedBy: ceiling.find(({ listenPort }) => listenPort === asked.listenPort)?.origin,
+    });
+    return false;
+  });
+}
+
+/** One refusal for each destination that did not come through whole. */
+function refuseRule(
+  asked: ComparableRule,
+  pieces: readonly ComparableRule[],
+  decidedBy: Refusal["decidedBy"],
+  refused: Refusal[],
+): void {
+  for (const destination of asked.to) {
+    const alone = only(asked, destination);
+    if (pieces.some((piece) => ruleContains(piece, alone))) continue;
+    const parts = pieces.flatMap((piece) => {
+      const part = intersectRules(alone, piece);
+      return part === undefined ? [] : [ruleText(part.rule)];
+    });
+    refused.push({
+      subject: "network.egress",
+      asked: ruleText(alone.rule),
+      given: parts.length === 0 ? undefined : parts.join("; "),
+      reason:
+        parts.length === 0
+          ? "no rule of the ceiling allows any of it"
+          : "the ceiling allows only a part of it",
+      askedAt: asked.rule.origin,
+      decidedBy: parts.length === 0 ? undefined : decidedBy,
+    });
+  }
+}
+
+function sameForward(a: PortForward, b: PortForward): boolean {
+  return a.listenPort === b.listenPort && a.port === b.port && sameAddress(a.host, b.host);
+}
+
+function sameAddress(a: string, b: string): boolean {
+  const [one, other] = [parseAddress(a), parseAddress(b)];
+  if ("problem" in one || "problem" in other) return a === b;
+  return one.value.family === other.value.family && one.value.network === other.value.network;
+}

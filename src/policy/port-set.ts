@@ -1,0 +1,66 @@
+import type { PortRange } from "./policy.js";
+
+/** What an absent port list of an `egress` rule stands for. */
+export const everyTcpPort: readonly PortRange[] = [{ first: 1, last: 65535, protocol: "tcp" }];
+
+/**
+ * The ports of `asked` that are in `allowed` too, both as in a rule: empty means every TCP port. undefined when there are
+ * none, for an empty list would say the opposite. A list that fits whole is kept as it is.
+ */
+export function intersectPorts(
+  asked: readonly PortRange[],
+  allowed: readonly PortRange[],
+): readonly PortRange[] | undefined {
+  if (portsContain(allowed, asked)) return asked;
+  const merged = mergeRanges(portsOf(allowed));
+  const met = portsOf(asked).flatMap((range) =>
+    merged.flatMap((other) => {
+      const first = Math.max(range.first, other.first);
+      const last = Math.min(range.last, other.last);
+      return other.protocol === range.protocol && first <= last
+        ? [{ first, last, protocol: range.protocol }]
+        : [];
+    }),
+  );
+  return met.length === 0 ? undefined : met;
+}
+
+/** Whether `outer` holds every port of `inner`; empty lists mean every TCP port. */
+export function portsContain(outer: readonly PortRange[], inner: readonly PortRange[]): boolean {
+  const merged = mergeRanges(portsOf(outer));
+  return portsOf(inner).every((range) => merged.some((other) => rangeContains(other, range)));
+}
+
+export function formatPorts(ports: readonly PortRange[]): string {
+  if (ports.length === 0) return "every TCP port";
+  return ports
+    .map(
+      ({ first, last, protocol }) =>
+        `${first === last ? first : `${first}-${last}`}${protocol === "udp" ? "/udp" : ""}`,
+    )
+    .join(", ");
+}
+
+function portsOf(ports: readonly PortRange[]): readonly PortRange[] {
+  return ports.length === 0 ? everyTcpPort : ports;
+}
+
+/** Sorted, without overlaps, neighbours joined. */
+function mergeRanges(ports: readonly PortRange[]): readonly PortRange[] {
+  const merged: PortRange[] = [];
+  for (const range of [...ports].sort((a, b) => a.protocol.localeCompare(b.protocol) || a.first - b.first)) {
+    const last = merged.at(-1);
+    if (last === undefined || last.protocol !== range.protocol || range.first > last.last + 1)
+      merged.push(range);
+    else merged[merged.length - 1] = { ...last, last: Math.max(last.last, range.last) };
+  }
+  return merged;
+}
+
+function rangeContains(outer: PortRange, inner: PortRange): boolean {
+  return outer.protocol === inner.protocol && outer.first <= inner.first && inner.last <= outer.last;
+}
+
+function sameRange(a: PortRange, b: PortRange): boolean {
+  return rangeContains(a, b) && rangeContains(b, a);
+}
