@@ -4,15 +4,15 @@
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { SkillboxError } from "../errors.js";
+import { packageRoot } from "../package-root.js";
 
 export interface Channel {
   /** One message; descriptors are duplicated, not handed over. Silently dropped when the sandbox is gone. */
   send(message: Uint8Array, fds: readonly number[]): void;
-  /** Ends the sandbox with everything in it. */
-  close(): void;
+  /** Ends the sandbox with everything in it; what it has said by then is still received. */
+  shutdown(): void;
 }
 
 export interface Binding {
@@ -22,7 +22,7 @@ export interface Binding {
     plan: Uint8Array,
     onMessage: (message: Uint8Array | undefined, fds: readonly number[]) => void,
   ): Channel;
-  /** Takes the pidfd over, reaps the process, and says that it is gone. */
+  /** Takes the pidfd over, and says when the process and, for a PID 1, all in its namespace are gone. */
   watchExit(pidfd: number, onExit: () => void): void;
   /** False when the process is gone. */
   signalProcess(pidfd: number, signal: number): boolean;
@@ -62,17 +62,4 @@ export function loadNative(): Native {
       cause,
     });
   }
-}
-
-/** The directory of skillbox's own package.json, wherever this file was compiled or bundled to. */
-function packageRoot(): string {
-  let directory = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(directory, "package.json"))) {
-    const parent = dirname(directory);
-    if (parent === directory) {
-      throw new SkillboxError("ERR_INTERNAL", "skillbox's own package.json was not found above its code");
-    }
-    directory = parent;
-  }
-  return directory;
 }

@@ -1,0 +1,1 @@
+export async function doctor(_options: { json: boolean }, _out: NodeJS.WritableStream): Promise<number> { return 0; }

@@ -1,0 +1,71 @@
+import { writeFileSync } from "node:fs";
+import { SkillboxError } from "../errors.js";
+import type { RunResult } from "../result/run-result.js";
+import { run } from "../sandbox/run.js";
+import { policyFromOptions, workingDirectory, type PolicyOptions } from "./exec-options.js";
+import { statusOfError, statusOfResult } from "./exit-status.js";
+import { printError, printLine } from "./print-error.js";
+import { forwardSignals } from "./signals.js";
+
+export interface ExecOptions extends PolicyOptions {
+  readonly report?: string;
+}
+
+/** Runs a program; stdout is never ours to write to. Returns the exit status. */
+export async function exec(argv: readonly string[], options: ExecOptions): Promise<number> {
+  try {
+    const result = await runWith(argv, options);
+    explainEnd(result);
+    writeReport(options.report, result);
+    return statusOfResult(result);
+  } catch (error) {
+    if (!(error instanceof SkillboxError)) throw error;
+    printError(error);
+    writeReport(options.report, { error: describe(error) });
+    return statusOfError(error);
+  }
+}
+
+async function runWith(argv: readonly string[], options: ExecOptions): Promise<RunResult> {
+  const policy = await policyFromOptions(options);
+  let stop: () => void = () => undefined;
+  try {
+    return await run({
+      policy,
+      argv,
+      cwd: workingDirectory(options),
+      environment: process.env,
+      stdio: { stdin: 0, stdout: 1, stderr: 2, sinks },
+      onStart: (program) => {
+        stop = forwardSignals(program);
+      },
+    });
+  } finally {
+    stop();
+  }
+}
+
+/** Only where output is capped do bytes pass through this process; until then its own streams stay untouched. */
+const sinks = { stdout: () => process.stdout, stderr: () => process.stderr };
+
+/** What ended the run, where it was not the program: one line, since the exit status alone does not tell. */
+function explainEnd({ outcome, limit, limits }: RunResult): void {
+  if (limit === undefined) return;
+  const requested = limits.find(({ resource }) => resource === limit)?.requested ?? "";
+  const what = outcome === "out-of-memory" ? "ran out of memory" : "was ended";
+  printLine(`skillbox: the program ${what}: limit ${limit} ${requested} reached`);
+}
+
+function describe(error: SkillboxError): Record<string, unknown> {
+  const { code, message, stage, operation, errno, hint } = error;
+  return { code, message, stage, operation, errno, hint };
+}
+
+function writeReport(file: string | undefined, content: unknown): void {
+  if (file === undefined) return;
+  try {
+    writeFileSync(file, `${JSON.stringify(content, undefined, 2)}\n`);
+  } catch (cause) {
+    throw new SkillboxError("ERR_USAGE", `--report: ${file} cannot be written: ${String(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,100 @@
+import { Command, CommanderError } from "commander";
+import { SkillboxError } from "../errors.js";
+import { exitStatus, statusOfError } from "./exit-status.js";
+import { printError } from "./print-error.js";
+import { version } from "./version.js";
+
+/** Each verb loads its own code: `exec` must not wait for what it does not need. */
+async function main(): Promise<number> {
+  let status = 0;
+  const program = new Command("skillbox")
+    .description("Run a program that nobody trusts yet, under one policy, with every attempt on record.")
+    .version(version())
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "skillbox: error: ")) });
+
+  withPolicyOptions(program.command("exec"))
+    .description("run a program in a sandbox")
+    .option("--report <file>", "write the result of the run to a file, as JSON")
+    .argument("<command>", "the program; nothing after it is read as an option of skillbox")
+    .argument("[args...]", "its arguments")
+    .passThroughOptions()
+    .addHelpText(
+      "after",
+      "\nExit status: the program's; 128+n if signal n ended it; 124 time limit; 125 skillbox could not set up;\n126 cannot execute; 127 not found; 137 out of memory.",
+    )
+    .action(async (command: string, args: string[], options) => {
+      const { exec } = await import("./exec.js");
+      status = await exec([command, ...args], options);
+    });
+
+  const policy = program.command("policy").description("check, explain and describe policies").enablePositionalOptions();
+  policy
+    .command("check")
+    .description("read policy files and say what is wrong with them")
+    .argument("<files...>")
+    .action(async (files: string[]) => {
+      const { policyCheck } = await import("./policy.js");
+      status = policyCheck(files, process.stdout);
+    });
+  withPolicyOptions(policy.command("explain"))
+    .description("show what a run under a policy would see and may do on this host, and who enforces it")
+    .option("--json", "as JSON", false)
+    .argument("[command]", "the program, for what it needs beside the policy", "true")
+    .argument("[args...]")
+    .passThroughOptions()
+    .action(async (command: string, args: string[], options) => {
+      const { policyExplain } = await import("./policy-explain.js");
+      status = await policyExplain([command, ...args], options, process.stdout);
+    });
+  policy
+    .command("schema")
+    .description("print the JSON Schema of policy files")
+    .action(async () => {
+      const { policySchema } = await import("./policy.js");
+      status = policySchema(process.stdout);
+    });
+
+  program
+    .command("doctor")
+    .description("find out what this host allows, and how to mend what is missing")
+    .option("--json", "as JSON", false)
+    .action(async (options: { json: boolean }) => {
+      const { doctor } = await import("./doctor.js");
+      status = await doctor(options, process.stdout);
+    });
+
+  await program.parseAsync();
+  return status;
+}
+
+function withPolicyOptions(command: Command): Command {
+  const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+  return command
+    .option("-p, --policy <file>", "policy file; without one: no network, the working directory read-only")
+    .option("--read <path>", "show a file or directory read-only", collect, [])
+    .option("--write <path>", "let the program write to it", collect, [])
+    .option("--overlay <dir>", "let the program write to a copy of it", collect, [])
+    .option("--deny <path>", "hide it, inside a grant too", collect, [])
+    .option("--env <name[=value]>", "pass a variable on, or set one", collect, [])
+    .option("--memory <size>", "limit of memory: 512MiB")
+    .option("--cpus <number>", "limit of CPU time per second: 1.5")
+    .option("--timeout <time>", "limit of wall time: 60s")
+    .option("-C, --directory <dir>", "working directory");
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : exitStatus.setUp;
+  } else if (error instanceof SkillboxError) {
+    printError(error);
+    process.exitCode = statusOfError(error);
+  } else {
+    throw error;
+  }
+}
+// What may still be open (a terminal that nobody reads from, a pump that the program left behind) is not waited for.
+process.exit();

@@ -1,0 +1,97 @@
+import { SkillboxError } from "../errors.js";
+import type { PlannedMount } from "../plan/compile.js";
+import { sandboxHome } from "../plan/system-mounts.js";
+import { quoted } from "../policy/display.js";
+import type { EgressRule, Policy } from "../policy/policy.js";
+import { formatSize } from "../policy/units.js";
+import { prepare, type Preparation } from "../sandbox/prepare.js";
+import { policyFromOptions, workingDirectory, type PolicyOptions } from "./exec-options.js";
+import { statusOfError } from "./exit-status.js";
+import { printError } from "./print-error.js";
+
+/**
+ * What a run under this policy, on this host, of this command would see and may do. Nothing is started. With --json:
+ * `{ name, mounts: [{ access, source, target, reason }], denied, scratch, limits, environment, syscalls, network, notes }`.
+ */
+export async function policyExplain(
+  argv: readonly string[],
+  options: PolicyOptions & { readonly json: boolean },
+  out: NodeJS.WritableStream,
+): Promise<number> {
+  try {
+    const policy = await policyFromOptions(options);
+    const preparation = prepare({ policy, argv, cwd: workingDirectory(options), environment: process.env });
+    out.write(options.json ? `${JSON.stringify(asJson(policy, preparation), undefined, 2)}\n` : asText(policy, preparation));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof SkillboxError)) throw error;
+    printError(error);
+    return statusOfError(error);
+  }
+}
+
+function asJson(policy: Policy, { mounts, filesystem, limits, process, filter, notes }: Preparation): unknown {
+  return {
+    name: policy.name,
+    program: process.candidates,
+    mounts: mounts.map(({ access, source, target, reason }) => ({ access, source, target, reason })),
+    denied: filesystem.denials.map(({ path }) => path),
+    scratch: { paths: ["/tmp", sandboxHome, "/dev/shm"], bytes: policy.filesystem.tmpBytes },
+    limits: limits.enforced,
+    environment: process.env,
+    syscalls: { profile: policy.syscalls.profile, instructions: filter.instructions },
+    network: { egress: policy.network.egress, egressDeny: policy.network.egressDeny },
+    notes,
+  };
+}
+
+function asText(policy: Policy, preparation: Preparation): string {
+  const { mounts, filesystem, limits, process, filter, notes } = preparation;
+  const sections: readonly (readonly [string, readonly string[]])[] = [
+    ["program", [process.candidates.map((path) => quoted(path, 200)).join(" or ")]],
+    [
+      "files",
+      [
+        policy.filesystem.root === "host"
+          ? "read     the system's /usr, /bin, /lib and the harmless part of /etc"
+          : `read     ${policy.filesystem.root} as the root directory`,
+        ...mounts.map(describeMount),
+        ...filesystem.denials.map(({ path }) => `deny     ${path}`),
+        `private  /tmp, ${sandboxHome} and /dev/shm, ${formatSize(policy.filesystem.tmpBytes)} each, gone after the run`,
+      ],
+    ],
+    ["network", describeNetwork(policy)],
+    [
+      "limits",
+      limits.enforced.length === 0
+        ? ["none"]
+        : limits.enforced.map(({ resource, requested, enforcedBy }) => `${resource.padEnd(9)}${requested.padEnd(9)}by ${enforcedBy}`),
+    ],
+    ["system calls", [`profile ${policy.syscalls.profile}, ${filter.instructions} instructions; audit level ${policy.audit.level}`]],
+    ["environment", process.env.map((variable) => quoted(variable, 100).slice(1, -1))],
+    ["notes", notes],
+  ];
+  return sections
+    .filter(([, lines]) => lines.length > 0)
+    .map(([title, lines]) => `${title}\n${lines.map((line) => `  ${line}\n`).join("")}`)
+    .join("");
+}
+
+function describeMount({ access, source, target, reason }: PlannedMount): string {
+  const place = source === target ? target : `${target} (from ${source})`;
+  return `${access.padEnd(9)}${place}   ${reason}`;
+}
+
+function describeNetwork({ network }: Policy): readonly string[] {
+  if (network.egress.length === 0) return ["none: only the sandbox's own 127.0.0.1 and ::1"];
+  return [...network.egress.map((rule) => `allow    ${describeRule(rule)}`), ...network.egressDeny.map((rule) => `deny     ${describeRule(rule)}`)];
+}
+
+function describeRule({ to, except, ports }: EgressRule): string {
+  const range = ports.map(({ first, last, protocol }) => `${first === last ? first : `${first}-${last}`}/${protocol}`);
+  return [
+    to.join(", "),
+    ...(except.length === 0 ? [] : [`except ${except.join(", ")}`]),
+    range.length === 0 ? "every TCP port" : `ports ${range.join(", ")}`,
+  ].join("  ");
+}

@@ -1,0 +1,147 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { resolve } from "node:path";
+import { SkillboxError, type SkillboxErrorCode } from "../errors.js";
+import { probeCgroups } from "../host/cgroup-support.js";
+import { parseMountinfo } from "../host/mountinfo.js";
+import { compile, plannedMounts, type PlannedMount } from "../plan/compile.js";
+import { programEnvironment } from "../plan/environment.js";
+import { resolveGrants, type ResolvedFilesystem } from "../plan/grants.js";
+import { findInterpreter, hostFiles, type Interpreter } from "../plan/interpreter.js";
+import type { LaunchPlan, ProcessPlan } from "../plan/launch-plan.js";
+import { planLimits, type LimitPlan } from "../plan/limits.js";
+import { hostViewDirectories } from "../plan/system-mounts.js";
+import { workingDirectoryGrant } from "../plan/working-directory.js";
+import type { Policy } from "../policy/policy.js";
+import { auditSet } from "../seccomp/audit-sets.js";
+import { baseDenials } from "../seccomp/base-denials.js";
+import { compileFilter, type CompiledFilter } from "../seccomp/filter.js";
+import { loadProfile } from "../seccomp/load-profile.js";
+import type { Arch } from "../seccomp/syscall-table.js";
+
+export interface PrepareRequest {
+  readonly policy: Policy;
+  /** The program and its arguments. */
+  readonly argv: readonly string[];
+  /** Absolute; shown read-only inside if nothing else shows it. */
+  readonly cwd: string;
+  /** The caller's variables; the program gets those that the policy passes. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Directories on disk for overlays, by grant path; see `CompileRequest.uppers`. */
+  readonly uppers?: ReadonlyMap<string, string>;
+}
+
+/** All that is decided before anything is started; also what `policy explain` shows. */
+export interface Preparation {
+  readonly plan: LaunchPlan;
+  readonly process: Omit<ProcessPlan, "id" | "oneshot">;
+  readonly limits: LimitPlan;
+  readonly filter: CompiledFilter;
+  readonly mounts: readonly PlannedMount[];
+  readonly filesystem: ResolvedFilesystem;
+  readonly notes: readonly string[];
+}
+
+/** Compiles a policy for this host, caller and command. Changes nothing. Throws SkillboxError for what cannot be. */
+export function prepare(request: PrepareRequest): Preparation {
+  const { policy, argv, cwd } = request;
+  const [argv0] = argv;
+  if (argv0 === undefined || argv0 === "") throw new SkillboxError("ERR_USAGE", "no program to run");
+
+  const limits = planLimits(policy.resources, probeCgroups);
+  const filesystem = withWorkingDirectory(resolveGrants(policy), request);
+  const program = findProgram(argv0, filesystem, request);
+  const filter = compileFilter(filterInput(policy));
+  const plan = compile({
+    policy,
+    filesystem,
+    prefixes: program.prefixes,
+    user: insideUser(),
+    seccomp: { program: filter.program, listener: filter.notifies },
+    mountPoints: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map(({ mountPoint }) => mountPoint),
+    uppers: request.uppers ?? new Map<string, string>(),
+  });
+  return {
+    plan,
+    process: {
+      args: argv,
+      env: programEnvironment(policy.environment, request.environment, program.environmentPath),
+      cwd,
+      candidates: program.candidates,
+      umask: 0o022,
+      wallTimeMs: limits.wallTimeMs,
+      cpuTimeMs: limits.cpuTimeMs,
+      rlimits: limits.rlimits,
+    },
+    limits,
+    filter,
+    mounts: plannedMounts(program.prefixes, filesystem.grants),
+    filesystem,
+    notes: program.notes,
+  };
+}
+
+/**
+ * An ordinary caller is itself inside. A root caller's program is an ordinary user, as whom programs behave best without
+ * capabilities: tar does not try to chown, nothing believes that it may do everything.
+ */
+function insideUser(): { readonly uid: number; readonly gid: number } {
+  const uid = process.geteuid?.() ?? 0;
+  return uid === 0 ? { uid: 1000, gid: 1000 } : { uid, gid: process.getegid?.() ?? 0 };
+}
+
+function withWorkingDirectory(filesystem: ResolvedFilesystem, request: PrepareRequest): ResolvedFilesystem {
+  const visible = request.policy.filesystem.root === "host" ? hostViewDirectories() : [];
+  const home = request.environment["HOME"] ?? homedir();
+  const grant = workingDirectoryGrant(request.cwd, home, filesystem.grants, visible);
+  return grant === undefined ? filesystem : { ...filesystem, grants: [...filesystem.grants, grant] };
+}
+
+interface Program extends Pick<Interpreter, "prefixes" | "environmentPath" | "notes"> {
+  readonly candidates: readonly string[];
+}
+
+const standardPath = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+function findProgram(argv0: string, filesystem: ResolvedFilesystem, request: PrepareRequest): Program {
+  if (request.policy.filesystem.root !== "host") {
+    // Another root has its own programs: PID 1 looks for them there.
+    const candidates = argv0.includes("/")
+      ? [resolve(request.cwd, argv0)]
+      : standardPath.map((directory) => `${directory}/${argv0}`);
+    return { prefixes: [], environmentPath: standardPath, notes: [], candidates };
+  }
+  const found = findInterpreter({
+    argv0,
+    path: request.environment["PATH"] ?? standardPath.join(":"),
+    cwd: request.cwd,
+    home: request.environment["HOME"] ?? homedir(),
+    environment: request.environment,
+    view: hostViewDirectories(),
+    grants: filesystem.grants.map(({ path }) => path),
+    files: hostFiles,
+  });
+  if ("problem" in found) {
+    throw new SkillboxError(problemCodes[found.problem], found.message, { stage: "program", hint: found.hint });
+  }
+  return { ...found, candidates: [found.program] };
+}
+
+const problemCodes = {
+  "not-found": "ERR_NOT_FOUND",
+  "not-executable": "ERR_NOT_EXECUTABLE",
+  "prefix-not-recognised": "ERR_GRANT",
+} as const satisfies Record<string, SkillboxErrorCode>;
+
+function filterInput(policy: Policy): Parameters<typeof compileFilter>[0] {
+  const arch = architecture();
+  const profile = loadProfile(policy.syscalls.profile, { arch });
+  return { arch, profile, baseDenials, ...auditSet("off", arch) };
+}
+
+function architecture(): Arch {
+  if (process.arch === "x64" || process.arch === "arm64") return process.arch;
+  throw new SkillboxError("ERR_HOST", `skillbox has no system call table for ${process.arch}`, {
+    hint: "it supports x64 and arm64",
+  });
+}

@@ -1,0 +1,123 @@
+import { constants } from "node:os";
+
+/** What skillbox-init says, decoded (native/init/report.h). */
+export type InitReport =
+  | ({ readonly type: "error" } & InitFailure)
+  | { readonly type: "spawned"; readonly pid: number; readonly outsideUid: number }
+  | { readonly type: "upper"; readonly operation: number }
+  | { readonly type: "ready"; readonly layers: readonly string[] }
+  | { readonly type: "listener"; readonly process: number }
+  | ({ readonly type: "exec-failed"; readonly process: number } & InitFailure)
+  | ({ readonly type: "exited" } & ExitReport);
+
+export interface InitFailure {
+  readonly stage: string;
+  readonly operation: string;
+  readonly subject: string;
+  /** "EPERM". */
+  readonly errno: string;
+}
+
+export interface ExitReport {
+  readonly process: number;
+  /** Exit status, or the signal that ended it. */
+  readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
+  readonly reason: "own" | "wallTime" | "cpuTime";
+  readonly wallTimeMs: number;
+  readonly userTimeMs: number;
+  readonly systemTimeMs: number;
+  readonly maxRssBytes: number;
+}
+
+export function decodeReport(message: Uint8Array): InitReport {
+  const read = new ReportReader(message);
+  const type = read.u32();
+  switch (type) {
+    case 1:
+      return { type: "error", ...readFailure(read) };
+    case 2:
+      return { type: "spawned", pid: read.u32(), outsideUid: read.u32() };
+    case 3:
+      return { type: "upper", operation: read.u32() };
+    case 4:
+      return { type: "ready", layers: Array.from({ length: read.u32() }, () => read.string()) };
+    case 5:
+      return { type: "listener", process: read.u32() };
+    case 6:
+      return { type: "exec-failed", process: read.u32(), ...readFailure(read) };
+    case 7:
+      return { type: "exited", ...readExit(read) };
+    default:
+      throw new RangeError(`unknown report ${type} from skillbox-init`);
+  }
+}
+
+/** exec, with the process plan and descriptors 0-2 beside it. */
+export function encodeExecRequest(): Uint8Array {
+  return words(1);
+}
+
+export function encodeSignalRequest(process: number, signal: number, group: boolean): Uint8Array {
+  return words(2, process, signal, group ? 1 : 0);
+}
+
+function words(...values: readonly number[]): Uint8Array {
+  const message = Buffer.alloc(values.length * 4);
+  values.forEach((value, index) => message.writeUInt32LE(value, index * 4));
+  return message;
+}
+
+function readFailure(read: ReportReader): InitFailure {
+  const [stage, operation, subject, errno] = [read.string(), read.string(), read.string(), read.u32()];
+  return { stage, operation, subject, errno: nameOf(constants.errno, errno) };
+}
+
+function readExit(read: ReportReader): ExitReport {
+  const process = read.u32();
+  const exitedByItself = read.u32() === 1; // CLD_EXITED (asm-generic/siginfo.h)
+  const status = read.u32();
+  const reason = (["own", "wallTime", "cpuTime"] as const)[read.u32()] ?? "own";
+  return {
+    process,
+    exitCode: exitedByItself ? status : undefined,
+    signal: exitedByItself ? undefined : nameOf(constants.signals, status),
+    reason,
+    wallTimeMs: read.u64() / 1000,
+    userTimeMs: read.u64() / 1000,
+    systemTimeMs: read.u64() / 1000,
+    maxRssBytes: read.u64(),
+  };
+}
+
+/** The first name of a number, or the number itself. */
+function nameOf(table: object, number: number): string {
+  const named = Object.entries(table).find(([, value]) => value === number);
+  return named === undefined ? String(number) : named[0];
+}
+
+class ReportReader {
+  readonly #buffer: Buffer;
+  #position = 0;
+
+  constructor(message: Uint8Array) {
+    this.#buffer = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+  }
+
+  u32(): number {
+    this.#position += 4;
+    return this.#buffer.readUInt32LE(this.#position - 4);
+  }
+
+  /** Exact up to 2^53: microseconds for 285 years, bytes up to 8 PiB. */
+  u64(): number {
+    this.#position += 8;
+    return Number(this.#buffer.readBigUInt64LE(this.#position - 8));
+  }
+
+  string(): string {
+    const length = this.u32();
+    this.#position += length;
+    return this.#buffer.toString("utf8", this.#position - length, this.#position);
+  }
+}

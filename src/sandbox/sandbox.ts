@@ -1,0 +1,167 @@
+import { closeSync, lstatSync } from "node:fs";
+import { constants } from "node:os";
+import { SkillboxError } from "../errors.js";
+import type { Channel, Native } from "../native/binding.js";
+import { encodeLaunch, encodeProcess, sourcesOf } from "../plan/encode.js";
+import type { LaunchPlan, ProcessPlan, SourceFacts } from "../plan/launch-plan.js";
+import { Deferred } from "./deferred.js";
+import { launchError, processError } from "./launch-error.js";
+import {
+  decodeReport,
+  encodeExecRequest,
+  encodeSignalRequest,
+  type ExitReport,
+  type InitReport,
+} from "./reports.js";
+
+export interface LaunchOptions {
+  readonly native: Native;
+  readonly plan: LaunchPlan;
+  /** cgroup.procs files to enter (v1), or a directory to clone into (v2). */
+  readonly cgroup: { readonly files: readonly string[]; readonly directory: string | undefined };
+  /** Takes a program's seccomp listener over. */
+  readonly onListener: ((process: number, fd: number) => void) | undefined;
+}
+
+/** One PID 1 and its control socket. Everything inside ends with it, and it ends with this object or this process. */
+export class Sandbox {
+  readonly #native: Native;
+  readonly #options: LaunchOptions;
+  readonly #channel: Channel;
+  readonly #ready = new Deferred<readonly string[]>();
+  readonly #closed = new Deferred<undefined>();
+  readonly #dead = new Deferred<undefined>();
+  readonly #exits = new Map<number, Deferred<ExitReport>>();
+  readonly #uppers = new Map<number, number>();
+  #pid: number | undefined;
+  #failure: SkillboxError | undefined;
+
+  private constructor(options: LaunchOptions) {
+    this.#native = options.native;
+    this.#options = options;
+    const bytes = encodeLaunch(options.plan, {
+      rootCaller: process.geteuid?.() === 0,
+      outside: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
+      sources: sourceFacts(options.plan),
+      cgroupFiles: options.cgroup.files,
+      cgroupDirectory: options.cgroup.directory,
+    });
+    this.#channel = options.native.binding.launch(options.native.initPath, bytes, (message, fds) => {
+      if (message === undefined) this.#gone();
+      else this.#receive(decodeReport(message), fds);
+    });
+  }
+
+  /** Starts the launch; {@link exec} may be called at once. */
+  static launch(options: LaunchOptions): Sandbox {
+    return new Sandbox(options);
+  }
+
+  /** The layers that PID 1 has confirmed. Rejects with ERR_LAUNCH or ERR_HOST when the sandbox does not come up. */
+  get ready(): Promise<readonly string[]> {
+    return this.#ready.promise;
+  }
+
+  /** Pid of PID 1 in this process's namespace, once it is there. */
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
+  /** Descriptors of the upper directories of overlays, by index in the plan's operations. Owned by the sandbox. */
+  get uppers(): ReadonlyMap<number, number> {
+    return this.#uppers;
+  }
+
+  /**
+   * Starts a program with the given descriptors as its 0, 1 and 2 (duplicated, not taken over), and resolves when it has
+   * ended. Rejects with ERR_NOT_FOUND, ERR_NOT_EXECUTABLE or ERR_LAUNCH when it could not be started, and with ERR_LAUNCH
+   * (stage "supervision") when PID 1 ends without a report.
+   */
+  exec(plan: ProcessPlan, stdio: readonly [number, number, number]): Promise<ExitReport> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const exit = new Deferred<ExitReport>();
+    this.#exits.set(plan.id, exit);
+    const memfd = this.#native.binding.memfd("skillbox-process", encodeProcess(plan));
+    try {
+      this.#channel.send(encodeExecRequest(), [memfd, ...stdio]);
+    } finally {
+      closeSync(memfd);
+    }
+    return exit.promise;
+  }
+
+  /** Sends a signal to a program, or to its whole process group, as a terminal does. */
+  signal(process: number, signal: NodeJS.Signals, group: boolean): void {
+    this.#channel.send(encodeSignalRequest(process, constants.signals[signal], group), []);
+  }
+
+  /** Ends everything inside at once, and resolves when the kernel has let go of it. */
+  async close(): Promise<void> {
+    this.#channel.shutdown();
+    await this.#closed.promise;
+    if (this.#pid !== undefined) await this.#dead.promise;
+    for (const fd of this.#uppers.values()) closeSync(fd);
+    this.#uppers.clear();
+  }
+
+  #receive(report: InitReport, fds: readonly number[]): void {
+    const [fd] = fds;
+    switch (report.type) {
+      case "spawned":
+        this.#pid = report.pid;
+        if (fd === undefined) return;
+        this.#native.binding.watchExit(fd, () => {
+          this.#dead.resolve(undefined);
+        });
+        return;
+      case "upper":
+        if (fd !== undefined) this.#uppers.set(report.operation, fd);
+        return;
+      case "ready":
+        this.#ready.resolve(report.layers);
+        return;
+      case "listener":
+        if (fd === undefined) return;
+        if (this.#options.onListener === undefined) closeSync(fd);
+        else this.#options.onListener(report.process, fd);
+        return;
+      case "error":
+        this.#fail(launchError(report));
+        return;
+      case "exec-failed":
+        this.#exits.get(report.process)?.reject(processError(report));
+        this.#exits.delete(report.process);
+        return;
+      case "exited":
+        this.#exits.get(report.process)?.resolve(report);
+        this.#exits.delete(report.process);
+    }
+  }
+
+  /** The first failure is the one to tell; what follows from it is noise. */
+  #fail(error: SkillboxError): void {
+    this.#failure ??= error;
+    this.#ready.reject(this.#failure);
+    for (const exit of this.#exits.values()) exit.reject(this.#failure);
+    this.#exits.clear();
+  }
+
+  #gone(): void {
+    this.#closed.resolve(undefined);
+    this.#fail(
+      new SkillboxError("ERR_LAUNCH", "PID 1 of the sandbox ended without a report", {
+        stage: "supervision",
+        hint: "it was killed from outside, or by the kernel for lack of memory",
+      }),
+    );
+  }
+}
+
+function sourceFacts(plan: LaunchPlan): ReadonlyMap<string, SourceFacts> {
+  const facts = new Map<string, SourceFacts>();
+  for (const { path } of plan.operations.flatMap(sourcesOf)) {
+    const stats = lstatSync(path, { bigint: true });
+    facts.set(path, { device: stats.dev, inode: stats.ino, uid: Number(stats.uid), gid: Number(stats.gid) });
+  }
+  return facts;
+}
