@@ -1,3 +1,4 @@
+import { SkillboxError } from "../errors.js";
 import { encode, opcode, type Instruction } from "./instruction.js";
 import { fullMask, type Decision, type Test, type TestOp } from "./decision.js";
 
@@ -87,7 +88,8 @@ class Assembly {
 
   #target(from: Test, to: Decision): number {
     const entry = this.#entriesFor(from, to).get(to);
-    if (entry === undefined) throw new Error("a test was emitted before its target");
+    if (entry === undefined)
+      throw new SkillboxError("ERR_INTERNAL", "the seccomp assembler emitted a test before its target");
     return entry;
   }
 

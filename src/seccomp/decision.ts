@@ -81,3 +81,21 @@ export class DecisionGraph {
     return visit(root);
   }
 }
+
+/** Every action the decision can come to. */
+export function returnedActions(root: Decision): number[] {
+  const found: number[] = [];
+  const seen = new Set<Decision>();
+  const visit = (node: Decision): void => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    if (node.kind === "return") {
+      found.push(node.action);
+    } else {
+      visit(node.yes);
+      visit(node.no);
+    }
+  };
+  visit(root);
+  return found;
+}

@@ -1,3 +1,4 @@
+import { SkillboxError } from "../errors.js";
 import { action } from "./actions.js";
 import { fullMask, type Decision, type DecisionGraph } from "./decision.js";
 import { auditArch, syscallNumber, x32Bit, type Arch } from "./syscall-table.js";
@@ -64,9 +65,9 @@ function* points(
   }
 }
 
-function merge(points: readonly (readonly [number, Decision])[], weigh: (number: number) => number): Range[] {
+function merge(starts: readonly (readonly [number, Decision])[], weigh: (number: number) => number): Range[] {
   const ranges: Range[] = [];
-  for (const [first, decision] of points) {
+  for (const [first, decision] of starts) {
     const last = ranges.at(-1);
     if (last?.decision === decision) {
       ranges[ranges.length - 1] = { ...last, weight: last.weight + weigh(first) };
@@ -79,7 +80,7 @@ function merge(points: readonly (readonly [number, Decision])[], weigh: (number:
 
 function search(graph: DecisionGraph, ranges: readonly Range[]): Decision {
   const [left, middle, right] = ranges;
-  if (left === undefined) throw new Error("no range to search");
+  if (left === undefined) throw new SkillboxError("ERR_INTERNAL", "no range of system calls to search");
   if (middle === undefined) return left.decision;
   if (
     right !== undefined &&

@@ -25,7 +25,7 @@ export interface SeccompRule {
 
 /**
  * What happens to a call:
- * - an unconditional rule decides for its call, and makes conditional ones for it void (the first one, if there are several);
+ * - an unconditional rule (one without conditions, or whose masks are all 0) decides for its call, and makes conditional ones for it void (the first one, if there are several);
  * - else, of the conditional rules that hold, the one with the strictest action (first one on a tie);
  * - else `defaultAction`.
  *
