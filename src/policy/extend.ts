@@ -60,7 +60,7 @@ function readParentFile(
   options: ExtendOptions,
   problems: Problem[],
 ): ExtendedLayer | undefined {
-  const refuse = (message: string): undefined => {
+  const refuse = (message: string): ExtendedLayer | undefined => {
     problems.push({ place, message });
     return undefined;
   };
@@ -82,14 +82,9 @@ function readParentFile(
   const found = [...yaml.problems];
   const directory = dirname(file);
   const read = yaml.value === undefined ? undefined : readLayer(yaml.value, yaml.locator, directory, found);
+  const below = { ...options, baseDirectory: directory, chain: [...options.chain, file] };
+  const extended = read === undefined ? undefined : extendLayer(read, yaml.locator, below, found);
   const note = `${formatPlace(place)} extends this file`;
-  problems.push(...found.map((problem) => ({ ...problem, notes: [note] })));
-  if (read === undefined) return undefined;
-  const extended = extendLayer(
-    read,
-    yaml.locator,
-    { ...options, baseDirectory: directory, chain: [...options.chain, file] },
-    problems,
-  );
-  return { layer: extended.layer, sources: [file, ...extended.sources] };
+  problems.push(...found.map((problem) => ({ ...problem, notes: [...(problem.notes ?? []), note] })));
+  return extended === undefined ? undefined : { ...extended, sources: [file, ...extended.sources] };
 }

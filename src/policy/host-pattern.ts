@@ -14,8 +14,14 @@ export interface HostPattern {
   readonly labels: readonly string[];
 }
 
+/** Generous: 253 characters of A-labels can stand for somewhat more before normalization. */
+const longestText = 1024;
+
 /** A host name or pattern as written in a rule, or the reason why it is none (RFC 1123, RFC 5890; `_` is let pass). */
 export function parseHostPattern(text: string): Parsed<HostPattern> {
+  // Before IDNA sees it, whose encoding takes quadratic time.
+  if (text.length > longestText)
+    return { problem: `${quoted(text)} is longer than a host name can be (253)` };
   const name = text.endsWith(".") ? text.slice(0, -1) : text;
   const written = name.split(/[.。．｡]/u);
   const anyDepth = written[0] === "**";

@@ -1,7 +1,16 @@
 import type { Place, Problem } from "./diagnostic.js";
 import { startingPolicy } from "./default.js";
 import { quoted } from "./display.js";
-import type { AuditPolicy, LimitName, NetworkPolicy, PathGrant, Policy, ResourcePolicy } from "./policy.js";
+import {
+  type AuditPolicy,
+  type Limit,
+  type LimitName,
+  limitNames,
+  type NetworkPolicy,
+  type PathGrant,
+  type Policy,
+  type ResourcePolicy,
+} from "./policy.js";
 
 /** One link of an `extends` chain: what a single file or preset says, absent where it says nothing. */
 export interface PolicyLayer {
@@ -66,12 +75,12 @@ export function finishPolicy(layer: PolicyLayer): {
   readonly problems: readonly Problem[];
 } {
   const start = startingPolicy();
-  const bestEffort = new Set(layer.bestEffort.map(({ name }) => name));
-  const limits = Object.entries({ ...start.resources, ...layer.resources }).map(([name, limit]) => [
-    name,
-    { ...limit, bestEffort: [...bestEffort].some((other) => other === name) },
-  ]);
-  const resources: ResourcePolicy = Object.fromEntries(limits);
+  const resources: { [Name in LimitName]?: Limit } = {};
+  for (const name of limitNames) {
+    const limit = layer.resources[name] ?? start.resources[name];
+    const bestEffort = layer.bestEffort.some((entry) => entry.name === name);
+    if (limit !== undefined) resources[name] = { ...limit, bestEffort };
+  }
   const { filesystem, audit } = layer;
   const policy: Policy = {
     version: 1,

@@ -68,8 +68,10 @@ function narrowGrants(
     if (mode !== undefined) given.push({ mode, grant: asked.grant });
     if (mode !== asked.mode) refused.push(refusal(asked, mode, around, insideOf(ceiling, asked)));
   }
-  // Where the ceiling draws a line inside what was asked, the line is kept.
-  for (const inner of ceiling) {
+  // Where the ceiling draws a line inside what was asked, the line is kept: outer lines first, which may make inner ones
+  // superfluous.
+  const lines = ceiling.toSorted((a, b) => a.grant.path.length - b.grant.path.length);
+  for (const inner of lines) {
     const { path } = inner.grant;
     const asked = innermost(request, path);
     if (asked === undefined || asked.grant.path === path) continue;
@@ -78,7 +80,9 @@ function narrowGrants(
     if (already?.mode === mode) continue;
     given.push({ mode, grant: inner.grant });
     if (already !== undefined && rank(mode) < rank(already.mode))
-      refused.push(refusal({ mode: asked.mode, grant: { ...asked.grant, written: path } }, mode, inner, []));
+      refused.push(
+        refusal({ mode: asked.mode, grant: { ...asked.grant, path, written: path } }, mode, inner, []),
+      );
   }
   return given;
 }

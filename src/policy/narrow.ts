@@ -4,7 +4,10 @@ import { narrowEnvironment } from "./narrow-environment.js";
 import { narrowFilesystem } from "./narrow-filesystem.js";
 import { auditLevels, type Limit, limitNames, type Origin, type Policy } from "./policy.js";
 
-/** Something that the request asked for and did not get, or not in full. */
+/**
+ * Something that the request asked for and did not get, or not in full. The texts are as the skill wrote them: whoever shows
+ * them on a terminal sends them through displayText first.
+ */
 export interface Refusal {
   /** The key of the policy: "filesystem.write", "network.egress", "resources.memory". */
   readonly subject: string;

@@ -1,6 +1,6 @@
 import type { Problem } from "./diagnostic.js";
 import { objectLocator, type ValuePath } from "./location.js";
-import { maxDepth } from "./yaml-tokens.js";
+import { maxDepth, maxValues } from "./yaml-tokens.js";
 
 /**
  * A copy of a JavaScript value as JSON would hold it: own enumerable properties, read once, `undefined` left out.
@@ -12,9 +12,12 @@ export function plainValue(value: unknown): {
   readonly problems: readonly Problem[];
 } {
   const problems: Problem[] = [];
+  let values = 0;
   return { value: copy(value, []), problems };
 
   function copy(from: unknown, path: ValuePath): unknown {
+    if (++values > maxValues)
+      return values === maxValues + 1 ? refuse([], "the policy is too large") : undefined;
     if (path.length > maxDepth) return refuse(path, "the policy is nested too deeply, or in itself");
     if (Array.isArray(from)) return from.map((item: unknown, index) => copy(item, [...path, index]));
     if (typeof from === "object" && from !== null) return copyObject(from, path);
@@ -30,14 +33,14 @@ export function plainValue(value: unknown): {
       prototype === null || (typeof prototype === "object" && Object.getPrototypeOf(prototype) === null);
     if (!plain) return refuse(path, "expected a plain object, got an instance of a class");
     const entries: [string, unknown][] = [];
-    for (const [key, value] of Object.entries(from)) {
+    for (const [key, item] of Object.entries(from)) {
       if (key === "__proto__") refuse([...path, key], "unknown key `__proto__`");
-      else if (value !== undefined) entries.push([key, copy(value, [...path, key])]);
+      else if (item !== undefined) entries.push([key, copy(item, [...path, key])]);
     }
     return Object.fromEntries(entries);
   }
 
-  function refuse(path: ValuePath, message: string): undefined {
+  function refuse(path: ValuePath, message: string): unknown {
     problems.push({ place: objectLocator.place(path), message });
     return undefined;
   }

@@ -50,17 +50,13 @@ function mergeRanges(ports: readonly PortRange[]): readonly PortRange[] {
   const merged: PortRange[] = [];
   for (const range of [...ports].sort((a, b) => a.protocol.localeCompare(b.protocol) || a.first - b.first)) {
     const last = merged.at(-1);
-    if (last === undefined || last.protocol !== range.protocol || range.first > last.last + 1)
-      merged.push(range);
-    else merged[merged.length - 1] = { ...last, last: Math.max(last.last, range.last) };
+    if (last?.protocol === range.protocol && range.first <= last.last + 1)
+      merged[merged.length - 1] = { ...last, last: Math.max(last.last, range.last) };
+    else merged.push(range);
   }
   return merged;
 }
 
 function rangeContains(outer: PortRange, inner: PortRange): boolean {
   return outer.protocol === inner.protocol && outer.first <= inner.first && inner.last <= outer.last;
-}
-
-function sameRange(a: PortRange, b: PortRange): boolean {
-  return rangeContains(a, b) && rangeContains(b, a);
 }

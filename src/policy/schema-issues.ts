@@ -17,7 +17,9 @@ export function schemaProblems(issues: readonly z.core.$ZodIssue[], locator: Loc
       }));
     if (issue.code === "invalid_key")
       return issue.issues.map(({ message }) => ({ place: locator.place(path, "key"), message }));
-    return [{ place: locator.place(path), message: issue.message }];
+    const missing = issue.code === "invalid_type" && issue.input === undefined && path.length > 0;
+    const message = missing ? `${quoted(String(path.at(-1)))} is missing` : issue.message;
+    return [{ place: locator.place(path), message }];
   });
 }
 

@@ -74,7 +74,8 @@ export function expected(what: string, input: unknown): string {
 }
 
 function kindOf(input: unknown): string {
-  if (input === undefined || input === null) return "nothing";
+  if (input === undefined) return "nothing";
+  if (input === null) return "nothing (null)";
   if (Array.isArray(input)) return "a list";
   if (typeof input === "object") return "a mapping";
   if (typeof input === "string") return `the string ${quoted(input)}`;

@@ -133,7 +133,7 @@ export const policySchema = mapping({
       error: ({ input }) =>
         input === undefined || input === null
           ? "`version` is missing; write `version: 1`"
-          : `${quoted(String(input))} is not a version of the policy format that this skillbox knows; write \`version: 1\``,
+          : `${expected("a version of the policy format that this skillbox knows", input)}; write \`version: 1\``,
     })
     .meta({ description: "Version of the policy format. Always 1." }),
   name: text("a name")

@@ -16,7 +16,7 @@ import type { Place, Problem } from "./diagnostic.js";
 import { displayText, quoted } from "./display.js";
 import type { Locator, ValuePath } from "./location.js";
 import type { SourceText } from "./source-text.js";
-import { maxDepth, readTokens } from "./yaml-tokens.js";
+import { maxDepth, maxValues, readTokens } from "./yaml-tokens.js";
 
 /** A YAML text as plain data, with the way back to where each value was written. */
 export interface YamlPolicy {
@@ -36,9 +36,8 @@ export function readYaml(source: SourceText): YamlPolicy {
   return { value: reader.value, problems: reader.problems, locator: reader };
 }
 
-/** An alias stands for up to the whole file again: both numbers together bound what a bomb can grow to. */
+/** A policy that needs more is not written by hand, and generated ones need none. */
 const maxAliases = 64;
-const maxValues = 50_000;
 
 type Range = readonly [start: number, end: number];
 
@@ -93,7 +92,10 @@ class YamlReader implements Locator {
     const composer = new Composer({ ...options, strict: true, prettyErrors: false });
     const documents: Document.Parsed[] = [...composer.compose(read.tokens, true, this.#source.text.length)];
     const document = documents[0];
-    for (const error of document?.errors ?? []) this.#problem(error.pos, wording(error));
+    for (const [index, error] of (document?.errors ?? []).entries()) {
+      // Where several brackets are open at the end, one sentence is enough.
+      if (document?.errors[index - 1]?.pos[0] !== error.pos[0]) this.#problem(error.pos, wording(error));
+    }
     if (this.problems.length > 0) return undefined;
     const root = document?.contents;
     if (root === undefined || root === null || (isScalar(root) && root.value === null)) {
@@ -182,7 +184,7 @@ class YamlReader implements Locator {
   #readScalar(scalar: Scalar, range: Range): unknown {
     const { value, source } = scalar;
     if (typeof value !== "number" || source === undefined || plainDecimal.test(source)) return value;
-    const spelling = /^0o/.test(source) ? "octal" : /^0x/.test(source) ? "hexadecimal" : undefined;
+    const spelling = source.startsWith("0o") ? "octal" : source.startsWith("0x") ? "hexadecimal" : undefined;
     const problem =
       spelling === undefined ? "is not a number in plain decimal" : `is a number in ${spelling}`;
     this.#problem(

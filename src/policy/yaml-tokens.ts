@@ -6,6 +6,9 @@ import type { SourceText } from "./source-text.js";
 /** A policy is about five levels deep. The composer recurses, so that depth has to be bounded before it runs. */
 export const maxDepth = 32;
 
+/** Bounds what aliases, or one JavaScript object in many places, can grow to. */
+export const maxValues = 50_000;
+
 /** Tens of thousands of rules; what it bounds is the work that a hostile file can ask for before it is refused. */
 const maxLexemes = 100_000;
 
