@@ -26,9 +26,11 @@ export async function enterScope(pid: number, { environment }: UserManager): Pro
     }
   }
   // The call returns when the job is queued; the process has moved when its cgroup says so.
-  for (const deadline = performance.now() + 10_000; performance.now() < deadline; await sleep(1)) {
+  const deadline = performance.now() + 10_000;
+  while (performance.now() < deadline) {
     const base = scopeOf(pid, scope);
     if (base !== undefined) return { base, enableIn: [base], evacuate: true };
+    await sleep(1);
   }
   throw scopeRefused(pid, new Error(`process ${pid} did not arrive in ${scope}`));
 }

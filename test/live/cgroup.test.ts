@@ -11,7 +11,7 @@ import { has, requires } from "../helpers/requires.js";
 const MiB = 1024 * 1024;
 
 /** cgroup v1 where this machine has its controllers there, otherwise v2: the contract is one. */
-const { serial } = requires(test, has("cgroup-v1") ? "cgroup-v1" : "cgroup-v2");
+const liveTest = requires(test, has("cgroup-v1") ? "cgroup-v1" : "cgroup-v2");
 
 interface Ended {
   readonly code: number | null;
@@ -38,7 +38,7 @@ function directoriesOf(cgroup: Cgroup): readonly string[] {
   return cgroup.procsFiles.map((file) => dirname(file));
 }
 
-serial("a program beyond its memory is killed, and the counters say so", async (t) => {
+liveTest.serial("a program beyond its memory is killed, and the counters say so", async (t) => {
   const cgroup = await createCgroup({ runId: "memory", memoryBytes: 64 * MiB });
   try {
     const hog = "b = []\nwhile True: b.append(bytearray(1 << 20))";
@@ -56,7 +56,7 @@ serial("a program beyond its memory is killed, and the counters say so", async (
   t.true(cgroup.stats().oomKills >= 1, "the figures outlive the directory");
 });
 
-serial("cgroup2: with one process over the limit the whole run dies", async (t) => {
+liveTest.serial("cgroup2: with one process over the limit the whole run dies", async (t) => {
   const cgroup = await createCgroup({ runId: "group", memoryBytes: 64 * MiB });
   try {
     if (cgroup.directory === undefined) {
@@ -74,7 +74,7 @@ serial("cgroup2: with one process over the limit the whole run dies", async (t) 
   }
 });
 
-serial("a quarter of a core takes four times as long", async (t) => {
+liveTest.serial("a quarter of a core takes four times as long", async (t) => {
   const cgroup = await createCgroup({ runId: "cpus", cpus: 0.25 });
   try {
     const busy = "import time\nwhile time.process_time() < 0.6: pass\nprint(time.monotonic())";
@@ -90,7 +90,7 @@ serial("a quarter of a core takes four times as long", async (t) => {
   }
 });
 
-serial("the ninth process is refused", async (t) => {
+liveTest.serial("the ninth process is refused", async (t) => {
   const cgroup = await createCgroup({ runId: "pids", pids: 8 });
   try {
     const bomb = [
@@ -112,7 +112,7 @@ serial("the ninth process is refused", async (t) => {
   }
 });
 
-serial("kill reaches every process, a forking one too; twice does no harm", async (t) => {
+liveTest.serial("kill reaches every process, a forking one too; twice does no harm", async (t) => {
   const cgroup = await createCgroup({ runId: "kill", pids: 64 });
   const forks =
     "import os,time\nos.setsid()\nwhile True:\n  try: os.fork()\n  except OSError: time.sleep(0.01)";
@@ -127,7 +127,7 @@ serial("kill reaches every process, a forking one too; twice does no harm", asyn
   t.true(directoriesOf(cgroup).every((directory) => !existsSync(directory)));
 });
 
-serial("what a dead runner left is killed and removed, what lives is not", async (t) => {
+liveTest.serial("what a dead runner left is killed and removed, what lives is not", async (t) => {
   const cgroup = await createCgroup({ runId: "alive", pids: 8 });
   const base = dirname(directoriesOf(cgroup)[0] ?? "");
   // Our own name with another start time is what a runner leaves whose pid has been given out again.
@@ -147,7 +147,7 @@ serial("what a dead runner left is killed and removed, what lives is not", async
   }
 });
 
-serial("fifty cgroups leave nothing behind", async (t) => {
+liveTest.serial("fifty cgroups leave nothing behind", async (t) => {
   const request = { memoryBytes: 64 * MiB, cpus: 1, pids: 8 };
   const bases = new Set<string>();
   for (let run = 0; run < 50; run++) {
@@ -163,7 +163,7 @@ serial("fifty cgroups leave nothing behind", async (t) => {
   }
 });
 
-serial("ten at once, each with its own limit", async (t) => {
+liveTest.serial("ten at once, each with its own limit", async (t) => {
   const cgroups = await Promise.all(
     Array.from({ length: 10 }, (_, index) =>
       createCgroup({ runId: `p${index}`, memoryBytes: 32 * MiB, pids: 4 }),
@@ -186,8 +186,8 @@ test("a limit that cannot be enforced here is an error that names it and the cur
     instanceOf: SkillboxError,
     code: "ERR_LIMIT_UNSUPPORTED",
   });
-  t.regex(error?.message ?? "", /^(memory|cpus|pids|io) cannot be limited here: /);
-  t.truthy(error?.hint);
+  t.regex(error.message, /^(memory|cpus|pids|io) cannot be limited here: /);
+  t.truthy(error.hint);
 });
 
 async function until(condition: () => boolean): Promise<void> {
