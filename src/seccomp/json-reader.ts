@@ -48,6 +48,13 @@ export class JsonReader {
     return node.value;
   }
 
+  matching(node: JsonNode, what: string, form: RegExp): string {
+    const text = this.string(node, what);
+    if (!form.test(text))
+      throw this.error(node, `${JSON.stringify(text)} is not of the form that "${what}" takes`);
+    return text;
+  }
+
   /** An integer from 0 to `max`, exact beyond 2^53. */
   integer(node: JsonNode, what: string, max: bigint): bigint {
     if (node.kind !== "number" || !/^[0-9]+$/.test(node.text)) {

@@ -1,8 +1,11 @@
 import { parseJson, type JsonNode, type JsonText } from "./json.js";
-import { JsonReader } from "./json-reader.js";
+import { JsonReader, type Members } from "./json-reader.js";
 import { actionValue, checkArchitectures, checkFlags, compareOps, checkSyscallName } from "./vocabulary.js";
 import { applies, type ProfileTarget } from "./profile-target.js";
 import type { ArgCondition, SeccompProfile, SeccompRule } from "./profile.js";
+
+/** Beyond this no filter fits 4096 instructions, and what is built from it gets deep. */
+const maxConditionsPerCall = 1500;
 
 const profileKeys = [
   "defaultAction",
@@ -42,7 +45,24 @@ export function parseProfile(source: JsonText, target: ProfileTarget): SeccompPr
   checkFlags(read, root);
   const defaultAction = actionValue(read, root, "defaultAction", "defaultErrnoRet", "defaultErrno");
   const rules = read.items(root.get("syscalls"), "syscalls").flatMap((node) => parseRule(read, node, target));
+  checkSize(read, root, rules);
   return { defaultAction, rules };
+}
+
+function checkSize(read: JsonReader, root: Members, rules: readonly SeccompRule[]): void {
+  const conditions = new Map<string, number>();
+  for (const { names, args } of rules) {
+    for (const name of names) {
+      const count = (conditions.get(name) ?? 0) + args.length;
+      conditions.set(name, count);
+      if (count <= maxConditionsPerCall) continue;
+      const place = read.required(root, undefined, "syscalls");
+      throw read.error(
+        place,
+        `too many rules: more than ${String(maxConditionsPerCall)} conditions for "${name}"`,
+      );
+    }
+  }
 }
 
 function parseRule(read: JsonReader, node: JsonNode, target: ProfileTarget): SeccompRule[] {

@@ -41,10 +41,10 @@ interface Conditions {
 function conditions(read: JsonReader, node: JsonNode | undefined, what: string): Conditions {
   if (node === undefined) return { arches: [], caps: [] };
   const members = read.object(node, what, filterKeys);
-  const strings = (key: string): string[] =>
-    read.items(members.get(key), key).map((item) => read.string(item, key));
+  const strings = (key: string, form: RegExp): string[] =>
+    read.items(members.get(key), key).map((item) => read.matching(item, key, form));
   const versionNode = members.get("minKernel");
-  const lists = { arches: strings("arches"), caps: strings("caps") };
+  const lists = { arches: strings("arches", /^[a-z0-9]+$/), caps: strings("caps", /^CAP_[A-Z_]+$/) };
   return versionNode === undefined ? lists : { ...lists, minKernel: version(read, versionNode) };
 }
 
