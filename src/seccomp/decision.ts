@@ -29,7 +29,8 @@ export const fullMask = 0xffff_ffff;
 
 export class DecisionGraph {
   readonly #returns = new Map<number, Return>();
-  readonly #tests = new Map<string, Test>();
+  /** By the two nodes they lead to. */
+  readonly #tests = new Map<number, Test[]>();
   #nextId = 0;
 
   return(action: number): Return {
@@ -57,11 +58,16 @@ export class DecisionGraph {
   }
 
   #make(word: number, mask: number, op: TestOp, value: number, yes: Decision, no: Decision): Test {
-    const key = `${String(word)} ${op} ${String(mask)} ${String(value)} ${String(yes.id)} ${String(no.id)}`;
-    const known = this.#tests.get(key);
+    // Ids stay far below 2^26: the profile's size is bounded.
+    const key = yes.id * 2 ** 26 + no.id;
+    const alike = this.#tests.get(key);
+    const known = alike?.find(
+      (test) => test.word === word && test.mask === mask && test.op === op && test.value === value,
+    );
     if (known !== undefined) return known;
     const made: Test = { kind: "test", id: this.#nextId++, word, mask, op, value, yes, no };
-    this.#tests.set(key, made);
+    if (alike === undefined) this.#tests.set(key, [made]);
+    else alike.push(made);
     return made;
   }
 

@@ -21,11 +21,11 @@ function hot(arch: Arch): ReadonlySet<number> {
   return new Set(hotNames.split(" ").flatMap((name) => syscallNumber(arch, name) ?? []));
 }
 
-/** Numbers from `first` up to the next range's first. */
+/** Numbers from `first` up to the next range's first, which are all decided alike. */
 interface Range {
   readonly first: number;
   readonly decision: Decision;
-  readonly weight: number;
+  weight: number;
 }
 
 /**
@@ -39,76 +39,73 @@ export function dispatch(
   otherwise: Decision,
 ): Decision {
   const kill = graph.return(action.killProcess);
-  const ranges = merge([...points(arch, decisions, otherwise, kill)], (number) =>
-    hotNumbers[arch].has(number) ? 24 : 1,
-  );
-  return graph.test(archWord, fullMask, "eq", auditArch[arch], search(graph, ranges), kill);
+  const ranges = rangesOf(arch, decisions, otherwise, kill);
+  return graph.test(archWord, fullMask, "eq", auditArch[arch], search(graph, ranges, 0, ranges.length), kill);
 }
 
-/** Each number with a decision of its own, and each number after which there is none, in rising order. */
-function* points(
+function rangesOf(
   arch: Arch,
   decisions: ReadonlyMap<number, Decision>,
   otherwise: Decision,
   kill: Decision,
-): Generator<readonly [number, Decision]> {
+): Range[] {
+  const ranges: Range[] = [];
+  const add = (first: number, decision: Decision): void => {
+    const weight = hotNumbers[arch].has(first) ? 24 : 1;
+    const last = ranges.at(-1);
+    if (last?.decision === decision) last.weight += weight;
+    else ranges.push({ first, decision, weight });
+  };
   let next = 0;
-  for (const number of [...decisions.keys()].sort((a, b) => a - b)) {
-    if (number > next) yield [next, otherwise];
-    yield [number, decisions.get(number) ?? otherwise];
+  for (const [number, decision] of [...decisions].sort(([a], [b]) => a - b)) {
+    if (number > next) add(next, otherwise);
+    add(number, decision);
     next = number + 1;
   }
-  yield [next, otherwise];
+  add(next, otherwise);
   if (arch === "x64") {
-    yield [x32Bit, kill];
-    yield [skippedCall, otherwise];
-  }
-}
-
-function merge(starts: readonly (readonly [number, Decision])[], weigh: (number: number) => number): Range[] {
-  const ranges: Range[] = [];
-  for (const [first, decision] of starts) {
-    const last = ranges.at(-1);
-    if (last?.decision === decision) {
-      ranges[ranges.length - 1] = { ...last, weight: last.weight + weigh(first) };
-    } else {
-      ranges.push({ first, decision, weight: weigh(first) });
-    }
+    add(x32Bit, kill);
+    add(skippedCall, otherwise);
   }
   return ranges;
 }
 
-function search(graph: DecisionGraph, ranges: readonly Range[]): Decision {
-  const [left, middle, right] = ranges;
-  if (left === undefined) throw new SkillboxError("ERR_INTERNAL", "no range of system calls to search");
-  if (middle === undefined) return left.decision;
-  if (
-    right !== undefined &&
-    ranges.length === 3 &&
-    left.decision === right.decision &&
-    right.first === middle.first + 1
-  ) {
-    return graph.test(numberWord, fullMask, "eq", middle.first, middle.decision, left.decision);
+/** The search among ranges `from` up to, but not including, `to`. */
+function search(graph: DecisionGraph, ranges: readonly Range[], from: number, to: number): Decision {
+  const left = rangeAt(ranges, from);
+  if (to - from === 1) return left.decision;
+  if (to - from === 3) {
+    const middle = rangeAt(ranges, from + 1);
+    const right = rangeAt(ranges, from + 2);
+    if (left.decision === right.decision && right.first === middle.first + 1) {
+      return graph.test(numberWord, fullMask, "eq", middle.first, middle.decision, left.decision);
+    }
   }
-  const at = heaviestSplit(ranges);
-  const first = ranges[at]?.first ?? 0;
-  const upper = search(graph, ranges.slice(at));
-  return graph.test(numberWord, fullMask, "ge", first, upper, search(graph, ranges.slice(0, at)));
+  const at = evenSplit(ranges, from, to);
+  const upper = search(graph, ranges, at, to);
+  const lower = search(graph, ranges, from, at);
+  return graph.test(numberWord, fullMask, "ge", rangeAt(ranges, at).first, upper, lower);
 }
 
-/** The index, at least 1, where the weights on both sides are most alike. */
-function heaviestSplit(ranges: readonly Range[]): number {
-  const total = ranges.reduce((sum, range) => sum + range.weight, 0);
+/** Where the weights on both sides are most alike. */
+function evenSplit(ranges: readonly Range[], from: number, to: number): number {
+  let total = 0;
+  for (let index = from; index < to; index += 1) total += rangeAt(ranges, index).weight;
   let before = 0;
-  let best = 1;
+  let best = from + 1;
   let bestDifference = Infinity;
-  ranges.slice(0, -1).forEach((range, index) => {
-    before += range.weight;
+  for (let index = from; index < to - 1; index += 1) {
+    before += rangeAt(ranges, index).weight;
     const difference = Math.abs(total - 2 * before);
-    if (difference < bestDifference) {
-      best = index + 1;
-      bestDifference = difference;
-    }
-  });
+    if (difference >= bestDifference) continue;
+    best = index + 1;
+    bestDifference = difference;
+  }
   return best;
+}
+
+function rangeAt(ranges: readonly Range[], index: number): Range {
+  const range = ranges[index];
+  if (range === undefined) throw new SkillboxError("ERR_INTERNAL", "no such range of system calls");
+  return range;
 }
