@@ -7,7 +7,9 @@
 #include "arguments.h"
 #include "channel.h"
 #include "memfd.h"
+#include "overlay_object.h"
 #include "pidfd.h"
+#include "record_object.h"
 
 namespace skillbox {
 
@@ -51,6 +53,11 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("launch", Napi::Function::New<launch>(env, "launch"));
   exports.Set("watchExit", Napi::Function::New<watch_exit>(env, "watchExit"));
   exports.Set("signalProcess", Napi::Function::New<signal_process>(env, "signalProcess"));
+  exports.Set("overlayChanges", Napi::Function::New<overlay_changes>(env, "overlayChanges"));
+  exports.Set("overlayCommit", Napi::Function::New<overlay_commit>(env, "overlayCommit"));
+  exports.Set("tmpfsHasUserXattrs", Napi::Function::New<tmpfs_has_user_xattrs>(env, "tmpfsHasUserXattrs"));
+  exports.Set("openRecord", Napi::Function::New<open_record>(env, "openRecord"));
+  exports.Set("loadAuditTables", Napi::Function::New<load_audit_tables>(env, "loadAuditTables"));
   exports.Set("memfd", Napi::Function::New<make_memfd>(env, "memfd"));
   exports.Set("pipe", Napi::Function::New<make_pipe>(env, "pipe"));
   exports.Set("statusFlags", Napi::Function::New<status_flags>(env, "statusFlags"));

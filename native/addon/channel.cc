@@ -16,7 +16,7 @@ class Channel : public Napi::ObjectWrap<Channel> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Channel",
-                       {InstanceMethod<&Channel::send>("send"), InstanceMethod<&Channel::close>("close")});
+                       {InstanceMethod<&Channel::send>("send"), InstanceMethod<&Channel::shutdown>("shutdown")});
   }
 
   explicit Channel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Channel>(info) {}
@@ -43,9 +43,11 @@ class Channel : public Napi::ObjectWrap<Channel> {
     }
   }
 
-  void close(const Napi::CallbackInfo&) { stop(); }
+  // PID 1 ends when nobody can talk to it any more. What it has said is still received.
+  void shutdown(const Napi::CallbackInfo&) {
+    if (handle_ != nullptr) ::shutdown(handle_->fd(), SHUT_WR);
+  }
 
-  // Closing the socket ends the sandbox: PID 1 goes when its control socket does.
   void stop() {
     if (handle_ == nullptr) return;
     handle_->close();

@@ -7,7 +7,7 @@ namespace skillbox {
 // launch(initPath: string, plan: Uint8Array, onMessage: (message: Uint8Array | undefined, fds: number[]) => void): Channel
 //
 // Starts a sandbox and returns the supervisor's end of its control socket. `onMessage` is called with undefined once,
-// when the other end is gone. Channel: send(message: Uint8Array, fds: number[]): void; close(): void.
+// when the other end is gone. Channel: send(message: Uint8Array, fds: number[]): void; shutdown(): void.
 Napi::Value launch(const Napi::CallbackInfo& info);
 
 }  // namespace skillbox

@@ -2,16 +2,11 @@
 
 #include <signal.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <memory>
 
 #include "arguments.h"
 #include "poll_handle.h"
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
 
 namespace skillbox {
 
@@ -31,9 +26,7 @@ Napi::Value watch_exit(const Napi::CallbackInfo& info) {
   watch->on_exit = Napi::Persistent(info[1].As<Napi::Function>());
   watch->handle = PollHandle::start(env, Fd(*fd), [watch]() {
     const std::shared_ptr<Watch> keep = watch;
-    // A pidfd is readable from the moment its process is a zombie (pidfd_open(2)); reaping frees the pid.
-    siginfo_t status = {};
-    waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(keep->handle->fd()), &status, WEXITED | WNOHANG);
+    // Readable from the moment the process is a zombie (pidfd_open(2)); the launch thread reaps it.
     const Napi::Env callback_env = keep->on_exit.Env();
     keep->handle->close();
     keep->on_exit.MakeCallback(callback_env.Global(), {});

@@ -4,7 +4,7 @@
 
 namespace skillbox {
 
-// watchExit(pidfd: number, onExit: () => void): void   takes the descriptor over and reaps the process
+// watchExit(pidfd: number, onExit: () => void): void   takes the descriptor over
 Napi::Value watch_exit(const Napi::CallbackInfo& info);
 
 // signalProcess(pidfd: number, signal: number): boolean   false when the process is gone

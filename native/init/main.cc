@@ -1,7 +1,8 @@
 // skillbox-init: becomes PID 1 of a sandbox.
 //
 // Theory of operation. The addon starts this program as an ordinary one (so that an AppArmor profile can name its path)
-// with the control socket as descriptor 3 and the launch plan, a sealed memfd, as descriptor 4. It splits in two:
+// with the control socket as descriptor 3, the launch plan, a sealed memfd, as descriptor 4, and a pipe as descriptor 5 on
+// which the launch thread learns whom to reap. It splits in two:
 //
 //   outer half   still the caller, in the host's namespaces. Enters the cgroup, clones the inner half, writes its id
 //                maps, makes a root caller's idmapped mounts, hands over pidfd and mounts, and exits.
@@ -41,6 +42,7 @@ namespace {
 
 constexpr int kControl = 3;
 constexpr int kPlan = 4;
+constexpr int kAnnounce = 5;
 constexpr size_t kFdsPerGateMessage = 200;
 
 LaunchPlan plan;
@@ -75,7 +77,7 @@ Status pass_gate(int gate) {
 // The kernel kills us when the launch thread ends; what ended before this line shows as a closed socket.
 Status follow_supervisor() {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return failure("init", "PR_SET_PDEATHSIG");
-  pollfd control = {kControl, 0, 0};
+  pollfd control = {kControl, POLLRDHUP, 0};
   if (poll(&control, 1, 0) > 0) return failure_with(ECONNRESET, "init", "supervisor is gone");
   return success();
 }
@@ -187,11 +189,13 @@ Status outer_half() {
   SKILLBOX_TRY(clone_inner_half(&pid, &pidfd));
   if (pid == 0) {
     outer_gate.reset();
+    close(kAnnounce);
     inner_half(inner_gate.release());
   }
   inner_gate.reset();
 
   // From here on a failure closes the gate, and PID 1 ends of itself.
+  if (write(kAnnounce, &pid, sizeof pid) != sizeof pid) return failure("spawn", "announce");
   const OutsideIdentity outside = outside_identity(plan, pid);
   SKILLBOX_TRY(report_spawned(pid, pidfd.get(), outside));
   SKILLBOX_TRY(write_id_maps(pid, plan, outside));
@@ -202,8 +206,9 @@ Status outer_half() {
 int main_program() {
   fcntl(kControl, F_SETFD, FD_CLOEXEC);
   fcntl(kPlan, F_SETFD, FD_CLOEXEC);
+  fcntl(kAnnounce, F_SETFD, FD_CLOEXEC);
   // Whatever else the caller leaked to us must not be there when the first byte of the program runs.
-  sys::close_range(kPlan + 1, ~0U, 0);
+  sys::close_range(kAnnounce + 1, ~0U, 0);
   const Status status = outer_half();
   if (status.ok()) return 0;
   report_error(kControl, status);

@@ -127,8 +127,8 @@ int child_main(void* argument) {
 }
 
 bool supervisor_is_gone(int control) {
-  pollfd poll_fd = {control, 0, 0};
-  return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+  pollfd poll_fd = {control, POLLRDHUP, 0};
+  return poll(&poll_fd, 1, 0) > 0;
 }
 
 // The first candidate that is an executable file. Asked before the filter is in, so that looking is not on record.

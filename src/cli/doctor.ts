@@ -140,8 +140,8 @@ function featureLines({
 }
 
 function limitLines({ limit, available, mechanism, reason, hint }: LimitDiagnosis): readonly string[] {
-  const without = available ? mechanism : `bestEffort: ${mechanism}`;
-  return [row(limit, available ? "ok" : "MISSING", without), ...advice(reason, hint)];
+  // What stands in for it says of itself that it is only the best that can be had.
+  return [row(limit, available ? "ok" : "MISSING", mechanism), ...advice(reason, hint)];
 }
 
 function row(name: string, mark: string, text: string): string {

@@ -9,6 +9,8 @@ import { forwardSignals } from "./signals.js";
 
 export interface ExecOptions extends PolicyOptions {
   readonly report?: string;
+  readonly audit?: string;
+  readonly commit?: boolean;
 }
 
 /** Runs a program; stdout is never ours to write to. Returns the exit status. */
@@ -35,6 +37,8 @@ async function runWith(argv: readonly string[], options: ExecOptions): Promise<R
       argv,
       cwd: workingDirectory(options),
       environment: process.env,
+      auditFile: options.audit,
+      commit: options.commit,
       stdio: { stdin: 0, stdout: 1, stderr: 2, sinks },
       onStart: (program) => {
         stop = forwardSignals(program);

@@ -16,6 +16,8 @@ async function main(): Promise<number> {
 
   withPolicyOptions(program.command("exec"))
     .description("run a program in a sandbox")
+    .option("--audit <file>", "write the audit record to a file, as JSON Lines")
+    .option("--commit", "apply what the program changed in overlays to the host, if it ends with status 0")
     .option("--report <file>", "write the result of the run to a file, as JSON")
     .argument("<command>", "the program; nothing after it is read as an option of skillbox")
     .argument("[args...]", "its arguments")

@@ -15,6 +15,62 @@ export interface Channel {
   shutdown(): void;
 }
 
+/** Opaque: what {@link Binding.loadAuditTables} made of the encoded tables. */
+export interface AuditTables {
+  readonly auditTables: unique symbol;
+}
+
+export interface RecordStatus {
+  readonly events: number;
+  readonly denied: number;
+  readonly dropped: number;
+  readonly bytes: number;
+  /** Of the first write that failed; 0: none did. */
+  readonly errno: number;
+  /** maxBytes was reached. */
+  readonly full: boolean;
+}
+
+export interface AuditRecord {
+  /** An event's members without braces, `"type":…`. False: the record has failed and the run is to stop. */
+  write(members: string, denied: boolean): boolean;
+  /**
+   * Takes a seccomp listener over: its calls are recorded and answered. `init` is the pid of PID 1, killed when the record
+   * fails; `verdicts` a filter that says what is to be refused.
+   */
+  supervise(listener: number, init: number, tables: AuditTables, view: Uint8Array, verdicts: Uint8Array): void;
+  /** Waits, for microseconds, until all of the dead tasks' calls are recorded and written. */
+  drain(): void;
+  status(): RecordStatus;
+}
+
+export interface OverlayEntry {
+  /** Relative, raw bytes. */
+  readonly path: Buffer;
+  readonly kind: "created" | "modified" | "deleted" | "mode";
+  readonly type: "file" | "directory" | "symlink" | "fifo" | "socket" | "device";
+  readonly size: number;
+  readonly mode: number;
+}
+
+export interface OverlayChanges {
+  readonly entries: readonly OverlayEntry[];
+  /** There are more than 100 000, or their paths are longer than 32 MiB together. */
+  readonly truncated: boolean;
+  /** Entries whose path is longer than PATH_MAX; not looked into. */
+  readonly tooDeep: number;
+}
+
+export interface OverlayCommit {
+  readonly written: number;
+  readonly directories: number;
+  readonly deleted: number;
+  readonly modes: number;
+  readonly bytes: number;
+  readonly refused: readonly { readonly path: Buffer; readonly reason: string; readonly errno: number }[];
+  readonly refusedUnlisted: number;
+}
+
 export interface Binding {
   /** Starts skillbox-init; `onMessage` gets undefined once, when the other end is gone. */
   launch(
@@ -26,6 +82,15 @@ export interface Binding {
   watchExit(pidfd: number, onExit: () => void): void;
   /** False when the process is gone. */
   signalProcess(pidfd: number, signal: number): boolean;
+  /** What lies in an overlay's upper directory, against the lower one. The sandbox must be still. */
+  overlayChanges(upper: number, lower: number): Promise<OverlayChanges>;
+  /** Applies it to a directory of the host; what is created there gets uid and gid, -1: the caller's. */
+  overlayCommit(upper: number, target: number, uid: number, gid: number): Promise<OverlayCommit>;
+  /** Whether a tmpfs can be the upper layer of an overlay in a user namespace: Linux 6.6. */
+  tmpfsHasUserXattrs(): boolean;
+  /** Takes the descriptor over; -1: events are only counted. `maxBytes` 0: no bound. */
+  openRecord(fd: number, run: string, maxBytes: number, stopOnFailure: boolean): AuditRecord;
+  loadAuditTables(bytes: Uint8Array): AuditTables;
   /** A sealed memfd. */
   memfd(name: string, bytes: Uint8Array): number;
   /** [read end, write end], CLOEXEC. */

@@ -8,6 +8,7 @@ import type {
 } from "./launch-plan.js";
 import { rlimitNumbers } from "./launch-plan.js";
 import { SkillboxError } from "../errors.js";
+import { Encoder } from "../encoder.js";
 
 /**
  * The plan and the facts of a run as skillbox-init reads them (native/init/launch_plan.cc): little endian, strings with
@@ -158,60 +159,4 @@ function encodeOperation(out: Encoder, operation: RootOperation, sources: Source
 
 function attributeMask(attributes: readonly MountAttribute[]): bigint {
   return attributes.reduce((mask, attribute) => mask | attributeBits[attribute], 0n);
-}
-
-class Encoder {
-  #buffer = Buffer.allocUnsafe(16384);
-  #length = 0;
-
-  bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.#length);
-  }
-
-  u8(value: number): void {
-    this.#reserve(1);
-    this.#length = this.#buffer.writeUInt8(value, this.#length);
-  }
-
-  boolean(value: boolean): void {
-    this.u8(value ? 1 : 0);
-  }
-
-  u32(value: number): void {
-    this.#reserve(4);
-    this.#length = this.#buffer.writeUInt32LE(value, this.#length);
-  }
-
-  u64(value: bigint): void {
-    this.#reserve(8);
-    this.#length = this.#buffer.writeBigUInt64LE(value, this.#length);
-  }
-
-  data(value: string | Uint8Array): void {
-    const length = typeof value === "string" ? Buffer.byteLength(value) : value.byteLength;
-    this.u32(length);
-    this.#reserve(length + 1);
-    if (typeof value === "string") this.#buffer.write(value, this.#length);
-    else this.#buffer.set(value, this.#length);
-    this.#length = this.#buffer.writeUInt8(0, this.#length + length);
-  }
-
-  string(value: string): void {
-    if (value.includes("\0")) {
-      throw new SkillboxError("ERR_USAGE", `a string with a NUL byte cannot cross into the kernel: ${JSON.stringify(value)}`);
-    }
-    this.data(value);
-  }
-
-  list<Item>(items: readonly Item[], encode: (item: Item) => void): void {
-    this.u32(items.length);
-    for (const item of items) encode(item);
-  }
-
-  #reserve(length: number): void {
-    if (this.#length + length <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#length + length));
-    larger.set(this.#buffer.subarray(0, this.#length));
-    this.#buffer = larger;
-  }
 }

@@ -21,6 +21,20 @@ export interface OverlayChange {
   readonly type: "file" | "directory" | "symlink" | "fifo" | "socket" | "device";
   /** Size of a regular file, in bytes. */
   readonly size?: number | undefined;
+  /** There were more changes below this directory than are listed (100 000). */
+  readonly incomplete?: boolean | undefined;
+}
+
+/** What `--commit` did to the host's directories. */
+export interface CommitResult {
+  /** Files and links, created or replaced. */
+  readonly written: number;
+  readonly directories: number;
+  readonly deleted: number;
+  readonly modes: number;
+  readonly bytes: number;
+  /** Left as they were: special files, links that lead out, names that the host has changed meanwhile. */
+  readonly refused: readonly { readonly path: string; readonly reason: string }[];
 }
 
 export interface RunResult {
@@ -54,4 +68,6 @@ export interface RunResult {
     readonly sha256: string | undefined;
   };
   readonly changes: readonly OverlayChange[];
+  /** Present when changes were to be committed and the program ended with status 0. */
+  readonly commit?: CommitResult | undefined;
 }

@@ -12,10 +12,10 @@ import type { LaunchPlan, ProcessPlan } from "../plan/launch-plan.js";
 import { planLimits, type LimitPlan } from "../plan/limits.js";
 import { hostViewDirectories } from "../plan/system-mounts.js";
 import { workingDirectoryGrant } from "../plan/working-directory.js";
-import type { Policy } from "../policy/policy.js";
+import type { AuditLevel, Policy } from "../policy/policy.js";
 import { auditSet } from "../seccomp/audit-sets.js";
 import { baseDenials } from "../seccomp/base-denials.js";
-import { compileFilter, type CompiledFilter } from "../seccomp/filter.js";
+import { compileFilter, type CompiledFilter, type FilterInput } from "../seccomp/filter.js";
 import { loadProfile } from "../seccomp/load-profile.js";
 import type { Arch } from "../seccomp/syscall-table.js";
 
@@ -29,6 +29,10 @@ export interface PrepareRequest {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Directories on disk for overlays, by grant path; see `CompileRequest.uppers`. */
   readonly uppers?: ReadonlyMap<string, string>;
+  /** What goes on record, where that is not what the policy says. */
+  readonly auditLevel?: AuditLevel;
+  /** Files of skillbox's own, masked wherever a grant would show them. */
+  readonly hidden?: readonly string[];
 }
 
 /** All that is decided before anything is started; also what `policy explain` shows. */
@@ -37,6 +41,7 @@ export interface Preparation {
   readonly process: Omit<ProcessPlan, "id" | "oneshot">;
   readonly limits: LimitPlan;
   readonly filter: CompiledFilter;
+  readonly arch: Arch;
   readonly mounts: readonly PlannedMount[];
   readonly filesystem: ResolvedFilesystem;
   readonly notes: readonly string[];
@@ -49,9 +54,10 @@ export function prepare(request: PrepareRequest): Preparation {
   if (argv0 === undefined || argv0 === "") throw new SkillboxError("ERR_USAGE", "no program to run");
 
   const limits = planLimits(policy.resources, probeCgroups);
-  const filesystem = withWorkingDirectory(resolveGrants(policy), request);
+  const filesystem = hide(withWorkingDirectory(resolveGrants(policy), request), request.hidden ?? []);
   const program = findProgram(argv0, filesystem, request);
-  const filter = compileFilter(filterInput(policy));
+  const arch = architecture();
+  const filter = compileFilter(filterInput(policy, arch, request.auditLevel ?? policy.audit.level));
   const plan = compile({
     policy,
     filesystem,
@@ -75,6 +81,7 @@ export function prepare(request: PrepareRequest): Preparation {
     },
     limits,
     filter,
+    arch,
     mounts: plannedMounts(program.prefixes, filesystem.grants),
     filesystem,
     notes: program.notes,
@@ -95,6 +102,10 @@ function withWorkingDirectory(filesystem: ResolvedFilesystem, request: PrepareRe
   const home = request.environment["HOME"] ?? homedir();
   const grant = workingDirectoryGrant(request.cwd, home, filesystem.grants, visible);
   return grant === undefined ? filesystem : { ...filesystem, grants: [...filesystem.grants, grant] };
+}
+
+function hide(filesystem: ResolvedFilesystem, hidden: readonly string[]): ResolvedFilesystem {
+  return { ...filesystem, denials: [...filesystem.denials, ...hidden.map((path) => ({ path, origin: undefined }))] };
 }
 
 interface Program extends Pick<Interpreter, "prefixes" | "environmentPath" | "notes"> {
@@ -133,10 +144,9 @@ const problemCodes = {
   "prefix-not-recognised": "ERR_GRANT",
 } as const satisfies Record<string, SkillboxErrorCode>;
 
-function filterInput(policy: Policy): Parameters<typeof compileFilter>[0] {
-  const arch = architecture();
+function filterInput(policy: Policy, arch: Arch, level: AuditLevel): FilterInput {
   const profile = loadProfile(policy.syscalls.profile, { arch });
-  return { arch, profile, baseDenials, ...auditSet("off", arch) };
+  return { arch, profile, baseDenials, ...auditSet(level, arch) };
 }
 
 function architecture(): Arch {

@@ -1,10 +1,15 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { realpathSync } from "node:fs";
+import { release } from "node:os";
 import { SkillboxError } from "../errors.js";
 import { loadNative, type Native } from "../native/binding.js";
-import type { LimitName, Policy } from "../policy/policy.js";
-import type { EnforcedLimit, Outcome, RunResult } from "../result/run-result.js";
+import type { AuditLevel, LimitName, Policy } from "../policy/policy.js";
+import type { CommitResult, EnforcedLimit, Outcome, OverlayChange, RunResult } from "../result/run-result.js";
+import { AuditTrail } from "./audit-trail.js";
+import { encodeAuditView } from "./audit-view.js";
 import { createCgroup, type Cgroup } from "./cgroup.js";
 import { Ending } from "./ending.js";
+import { Overlays } from "./overlays.js";
 import { prepare, type Preparation } from "./prepare.js";
 import type { ExitReport } from "./reports.js";
 import { Sandbox } from "./sandbox.js";
@@ -16,6 +21,10 @@ export interface RunRequest {
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdio: Omit<StdioRequest, "outputBytes" | "onOutputExceeded">;
+  /** Where the audit record goes; without one only refusals are counted. */
+  readonly auditFile?: string | undefined;
+  /** Apply what the program changed in its overlays to the host, if it ends with status 0. */
+  readonly commit?: boolean | undefined;
   /** Ends the run with outcome "killed". */
   readonly signal?: AbortSignal | undefined;
   /** Called when the program may be signalled. */
@@ -34,7 +43,8 @@ export interface RunningProgram {
 export async function run(request: RunRequest): Promise<RunResult> {
   const native = loadNative();
   const runId = randomUUID();
-  const preparation = prepare(request);
+  const trail = AuditTrail.open(native.binding, runId, request.auditFile, request.policy.audit);
+  const preparation = prepare({ ...request, auditLevel: levelOf(request), hidden: hiddenFiles(request) });
   const cgroup = await openCgroup(runId, preparation);
   try {
     const ending = new Ending();
@@ -45,9 +55,11 @@ export async function run(request: RunRequest): Promise<RunResult> {
         ending.begin("output-limit", "output");
       },
     });
-    const sandbox = launch(native, preparation, cgroup);
+    const overlays = Overlays.open(native.binding, preparation.plan);
+    const sandbox = launch(native, preparation, cgroup, trail);
     try {
       const exited = sandbox.exec({ ...preparation.process, id: programId, oneshot: true }, stdio.fds);
+      trail.write("run.start", runStart(request, preparation));
       ending.attach(sandbox, programId, request.signal, cgroup);
       request.onStart?.({
         signal: (signal, group) => {
@@ -58,8 +70,12 @@ export async function run(request: RunRequest): Promise<RunResult> {
       const exit = await settle(exited, ending);
       stdio.release();
       await stdio.drained();
-      return runResult({ runId, preparation, cgroup, ending, layers, exit });
+      const changes = await overlays.changes(sandbox);
+      const commit = request.commit === true && exit.exitCode === 0 && !ending.hasBegun ? await overlays.commit(sandbox) : undefined;
+      await sandbox.close();
+      return await finish(trail, { preparation, cgroup, ending, layers, exit, runId, changes, commit });
     } finally {
+      overlays.close();
       stdio.release();
       ending.detach();
       await sandbox.close();
@@ -72,20 +88,33 @@ export async function run(request: RunRequest): Promise<RunResult> {
 /** One program a sandbox, so any number does. */
 const programId = 1;
 
+/** Without a place for the record only refusals are worth the program's time: they are counted in the result. */
+function levelOf({ policy, auditFile }: RunRequest): AuditLevel {
+  return auditFile !== undefined || policy.audit.level === "off" ? policy.audit.level : "denied";
+}
+
+/** The record must not be seen by whom it is about, wherever it lies. */
+function hiddenFiles({ auditFile }: RunRequest): readonly string[] {
+  return auditFile === undefined ? [] : [realpathSync.native(auditFile)];
+}
+
 async function openCgroup(runId: string, { limits }: Preparation): Promise<Cgroup | undefined> {
   const { memoryBytes, cpus } = limits.cgroup;
   return memoryBytes === undefined && cpus === undefined ? undefined : createCgroup({ runId, memoryBytes, cpus });
 }
 
-function launch(native: Native, { plan }: Preparation, cgroup: Cgroup | undefined): Sandbox {
+function launch(native: Native, { plan, filter, arch }: Preparation, cgroup: Cgroup | undefined, trail: AuditTrail): Sandbox {
   const directory = cgroup?.directory;
-  return Sandbox.launch({
+  const sandbox = Sandbox.launch({
     native,
     plan,
     // On cgroup2 cloning into it saves moving a process, which costs a grace period of the kernel's.
     cgroup: { directory, files: directory === undefined ? (cgroup?.procsFiles ?? []) : [] },
-    onListener: undefined,
+    onListener: (_process, listener) => {
+      trail.supervise(listener, sandbox.pid ?? 0, arch, encodeAuditView(plan), filter.verdicts);
+    },
   });
+  return sandbox;
 }
 
 /** The program's own end, or the end that we or the kernel's memory killer put to it. */
@@ -98,6 +127,19 @@ async function settle(exited: Promise<ExitReport>, ending: Ending): Promise<Exit
     if (gone && (ending.hasBegun || ending.foundOutOfMemory())) return killed;
     throw error;
   }
+}
+
+function runStart({ policy, argv, cwd }: RunRequest, { limits, filter }: Preparation): object {
+  return {
+    policy: { name: policy.name, sha256: createHash("sha256").update(JSON.stringify(policy)).digest("hex") },
+    argv,
+    cwd,
+    caller: { uid: process.geteuid?.() },
+    host: { kernel: release(), arch: process.arch },
+    limits: limits.enforced,
+    level: policy.audit.level,
+    filter: { instructions: filter.instructions },
+  };
 }
 
 const killed: ExitReport = {
@@ -118,9 +160,22 @@ interface Ended {
   readonly ending: Ending;
   readonly layers: readonly string[];
   readonly exit: ExitReport;
+  readonly changes: readonly OverlayChange[];
+  readonly commit: CommitResult | undefined;
 }
 
-function runResult({ runId, preparation, cgroup, ending, layers, exit }: Ended): RunResult {
+/** The sandbox is dead: the record can be closed, and the result says what is in it. */
+async function finish(trail: AuditTrail, ended: Ended): Promise<RunResult> {
+  trail.drain();
+  trail.assertWhole();
+  const result = runResult(ended);
+  trail.write("run.end", { result: { ...result, audit: undefined, changes: undefined } });
+  trail.drain();
+  trail.assertWhole();
+  return { ...result, audit: await trail.summary() };
+}
+
+function runResult({ runId, preparation, cgroup, ending, layers, exit, changes, commit }: Ended): RunResult {
   const stats = cgroup?.stats();
   return {
     runId,
@@ -138,7 +193,8 @@ function runResult({ runId, preparation, cgroup, ending, layers, exit }: Ended):
     layers: [...layers, ...(preparation.filter.instructions > 0 ? ["seccomp"] : []), ...(cgroup === undefined ? [] : ["cgroup"])],
     network: { connections: 0, denied: 0, bytesIn: 0, bytesOut: 0 },
     audit: { events: 0, denied: 0, dropped: 0, file: undefined, sha256: undefined },
-    changes: [],
+    changes,
+    ...(commit === undefined ? {} : { commit }),
   };
 }
 

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <napi.h>
+
+namespace skillbox {
+
+// openRecord(fd: number, run: string, maxBytes: number, stopOnFailure: boolean): AuditRecord
+//
+// Takes the descriptor over; -1: events are only counted. AuditRecord:
+//   write(members: string, denied: boolean): boolean     false: the record has failed and the run is to stop
+//   supervise(listener: number, init: number, tables: AuditTables, view: Uint8Array, verdicts: Uint8Array): void
+//   drain(): void                                          when the tasks are dead: all of theirs is recorded and written
+//   status(): { events, denied, dropped, bytes: number, errno: number, full: boolean }
+Napi::Value open_record(const Napi::CallbackInfo& info);
+
+// loadAuditTables(bytes: Uint8Array): AuditTables         opaque
+Napi::Value load_audit_tables(const Napi::CallbackInfo& info);
+
+}  // namespace skillbox

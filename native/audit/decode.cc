@@ -1,0 +1,427 @@
+#include "decode.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <linux/openat2.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+#include "json.h"
+
+namespace skillbox {
+
+namespace {
+
+constexpr size_t kLongestText = 4096;
+constexpr size_t kMostStrings = 256;
+constexpr uint8_t kRelativeToCwd = 255;
+constexpr uint64_t kWriteFlags = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
+
+// What the event is about, as far as it bears on what the kernel will answer.
+struct Intent {
+  bool path_expected = true;
+  bool network_expected = true;
+  bool writes = false;
+  std::string path;
+};
+
+class EventWriter {
+ public:
+  EventWriter(std::string& out, const Call& call, const AuditTables& tables, const MountView& view)
+      : out_(out),
+        call_(call),
+        tables_(tables),
+        view_(view),
+        memory_(static_cast<pid_t>(call.notification.pid)) {}
+
+  Intent write_arguments() {
+    intent_.writes = writes();
+    append_key(out_, "args");
+    out_ += '{';
+    bool first = true;
+    if (call_.signature != nullptr) {
+      for (const ArgumentSignature& argument : call_.signature->arguments) {
+        if (!first) out_ += ',';
+        first = false;
+        append_json_string(out_, argument.name);
+        out_ += ':';
+        write_argument(argument);
+      }
+    }
+    out_ += '}';
+    return intent_;
+  }
+
+ private:
+  uint64_t raw(uint8_t index) const { return call_.notification.data.args[std::min<uint8_t>(index, 5)]; }
+
+  // Opens say by their flags, other calls on files by what they are.
+  bool writes() const {
+    if (call_.signature == nullptr) return false;
+    const std::string& type = call_.signature->type;
+    if (type != "file.open") return type.starts_with("file.");
+    if (call_.signature->name == "creat") return true;
+    for (const ArgumentSignature& argument : call_.signature->arguments) {
+      if (argument.name == "flags" && argument.kind != ArgumentKind::open_how) {
+        return (raw(argument.index) & kWriteFlags) != 0;
+      }
+      if (argument.kind == ArgumentKind::open_how) {
+        open_how how = {};
+        return memory_.read(raw(argument.index), &how, sizeof how) == 0 && (how.flags & kWriteFlags) != 0;
+      }
+    }
+    return false;
+  }
+
+  void write_argument(const ArgumentSignature& argument) {
+    const uint64_t value = raw(argument.index);
+    switch (argument.kind) {
+      case ArgumentKind::signed_number:
+      case ArgumentKind::fd:
+        return append_signed(out_, static_cast<int32_t>(value));
+      case ArgumentKind::number:
+      case ArgumentKind::size:
+        return append_number(out_, value);
+      case ArgumentKind::dirfd:
+        if (static_cast<int32_t>(value) == AT_FDCWD) {
+          out_ += "\"AT_FDCWD\"";
+          return;
+        }
+        return append_signed(out_, static_cast<int32_t>(value));
+      case ArgumentKind::path:
+        return write_path(value, argument.aux);
+      case ArgumentKind::flags:
+        return write_flags(value, argument.aux);
+      case ArgumentKind::flags32:
+        return write_flags(static_cast<uint32_t>(value), argument.aux);
+      case ArgumentKind::enumeration:
+      case ArgumentKind::signal:
+        return write_enumeration(value, argument.aux);
+      case ArgumentKind::mode: {
+        char text[16];
+        snprintf(text, sizeof text, "\"%04o\"", static_cast<unsigned>(value & 07777));
+        out_ += text;
+        return;
+      }
+      case ArgumentKind::sockaddr:
+        return write_sockaddr(value, static_cast<socklen_t>(raw(argument.aux)));
+      case ArgumentKind::msghdr: {
+        msghdr message = {};
+        if (const int error = memory_.read(value, &message, sizeof message)) return write_unreadable(error);
+        return write_sockaddr(reinterpret_cast<uint64_t>(message.msg_name), message.msg_namelen);
+      }
+      case ArgumentKind::strings:
+        return write_strings(value);
+      case ArgumentKind::string:
+        return write_string(value);
+      case ArgumentKind::open_how:
+        return write_open_how(value, argument);
+      case ArgumentKind::clone_args: {
+        uint64_t flags = 0;
+        if (const int error = memory_.read(value, &flags, sizeof flags)) return write_unreadable(error);
+        return write_flags(flags, argument.aux);
+      }
+      case ArgumentKind::rlimit:
+        return write_rlimit(value);
+      case ArgumentKind::id:
+        return append_number(out_, static_cast<uint32_t>(value));
+    }
+  }
+
+  void write_unreadable(int error) {
+    out_ += "{\"unreadable\":\"";
+    out_ += errno_name(error);
+    out_ += "\"}";
+  }
+
+  void write_text(const std::string& text, size_t length) {
+    if (length == text.size()) return append_json_string(out_, text);
+    out_ += "{\"text\":";
+    append_json_string(out_, text);
+    out_ += ",\"length\":";
+    append_number(out_, length);
+    out_ += '}';
+  }
+
+  void write_string(uint64_t address) {
+    if (address == 0) {
+      out_ += "null";
+      return;
+    }
+    std::string text;
+    size_t length;
+    if (const int error = memory_.read_string(address, kLongestText, &text, &length)) return write_unreadable(error);
+    write_text(text, length);
+  }
+
+  // A path as it was given and, where that was relative, as it is from the sandbox's root.
+  void write_path(uint64_t address, uint8_t dirfd_index) {
+    if (address == 0) {
+      out_ += "null";
+      return;
+    }
+    std::string given;
+    size_t length;
+    if (const int error = memory_.read_string(address, kLongestText, &given, &length)) return write_unreadable(error);
+    if (given.starts_with('/')) {
+      if (length == given.size()) expect(normalize(given));
+      return write_text(given, length);
+    }
+    const bool from_cwd = dirfd_index == kRelativeToCwd || static_cast<int32_t>(raw(dirfd_index)) == AT_FDCWD;
+    const std::string base = from_cwd ? link_of("cwd") : link_of_fd(static_cast<int32_t>(raw(dirfd_index)));
+    if (!base.starts_with('/') || length != given.size()) return write_text(given, length);
+    const std::string path = given.empty() ? base : normalize(base + '/' + given);
+    expect(path);
+    append_json_string(out_, path);
+    append_key(out_, "given");
+    append_json_string(out_, given);
+  }
+
+  void expect(const std::string& path) {
+    intent_.path = path;
+    if (!view_.expects(path, intent_.writes)) intent_.path_expected = false;
+  }
+
+  // The kernel shows the link from the root of the sandbox's mount namespace, which is the sandbox's root.
+  std::string link_of(const char* name) const {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%u/%s", call_.notification.pid, name);
+    char target[4096];
+    const ssize_t length = readlink(path, target, sizeof target);
+    return length <= 0 ? std::string() : std::string(target, static_cast<size_t>(length));
+  }
+
+  std::string link_of_fd(int fd) const {
+    char name[32];
+    snprintf(name, sizeof name, "fd/%d", fd);
+    return link_of(name);
+  }
+
+  void write_flags(uint64_t value, uint8_t table) {
+    out_ += '[';
+    bool first = true;
+    const auto add = [&](std::string_view name) {
+      if (!first) out_ += ',';
+      first = false;
+      append_json_string(out_, name);
+    };
+    if (const NameTable* names = tables_.names(table)) {
+      for (const NamedValue& named : names->values) {
+        if (named.mask == 0 || (value & named.mask) != named.value) continue;
+        add(named.name);
+        value &= ~named.mask;
+      }
+    }
+    if (value != 0) add("0b" + std::to_string(__builtin_popcountll(value)) + " unknown:" + std::to_string(value));
+    out_ += ']';
+  }
+
+  void write_enumeration(uint64_t value, uint8_t table) {
+    if (const NameTable* names = tables_.names(table)) {
+      for (const NamedValue& named : names->values) {
+        // The kernel takes most of them as int.
+        if (named.value == value || static_cast<uint32_t>(named.value) == static_cast<uint32_t>(value)) {
+          return append_json_string(out_, named.name);
+        }
+      }
+    }
+    append_signed(out_, static_cast<int64_t>(value));
+  }
+
+  void write_strings(uint64_t address) {
+    out_ += '[';
+    for (size_t i = 0; address != 0; i++) {
+      uint64_t element = 0;
+      if (i == kMostStrings || memory_.read(address + i * sizeof element, &element, sizeof element) != 0) break;
+      if (element == 0) break;
+      if (i > 0) out_ += ',';
+      write_string(element);
+    }
+    out_ += ']';
+  }
+
+  void write_open_how(uint64_t address, const ArgumentSignature& argument) {
+    open_how how = {};
+    if (const int error = memory_.read(address, &how, sizeof how)) return write_unreadable(error);
+    out_ += "{\"flags\":";
+    write_flags(how.flags, argument.aux);
+    out_ += ",\"resolve\":";
+    write_flags(how.resolve, argument.aux2);
+    out_ += '}';
+  }
+
+  void write_rlimit(uint64_t address) {
+    if (address == 0) {
+      out_ += "null";
+      return;
+    }
+    rlimit64 limit = {};
+    if (const int error = memory_.read(address, &limit, sizeof limit)) return write_unreadable(error);
+    out_ += "{\"soft\":";
+    append_number(out_, limit.rlim_cur);
+    out_ += ",\"hard\":";
+    append_number(out_, limit.rlim_max);
+    out_ += '}';
+  }
+
+  void write_sockaddr(uint64_t address, socklen_t length) {
+    if (address == 0) {
+      out_ += "null";
+      return;
+    }
+    sockaddr_storage storage = {};
+    const size_t usable = std::min<size_t>(length, sizeof storage);
+    if (usable < sizeof(sa_family_t)) {
+      out_ += "{}";
+      return;
+    }
+    if (const int error = memory_.read(address, &storage, usable)) return write_unreadable(error);
+    switch (storage.ss_family) {
+      case AF_INET:
+        return write_inet(reinterpret_cast<const sockaddr_in&>(storage));
+      case AF_INET6:
+        return write_inet6(reinterpret_cast<const sockaddr_in6&>(storage));
+      case AF_UNIX:
+        return write_unix(reinterpret_cast<const sockaddr_un&>(storage), usable);
+      default:
+        intent_.network_expected = storage.ss_family == AF_NETLINK || storage.ss_family == AF_UNSPEC;
+        out_ += "{\"family\":";
+        append_number(out_, storage.ss_family);
+        out_ += '}';
+    }
+  }
+
+  void write_inet(const sockaddr_in& address) {
+    char text[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &address.sin_addr, text, sizeof text);
+    // 127/8 and 0.0.0.0, which connect(2) takes for it.
+    const uint32_t host = ntohl(address.sin_addr.s_addr);
+    if ((host >> 24) != 127 && host != 0) intent_.network_expected = false;
+    write_endpoint("AF_INET", text, ntohs(address.sin_port));
+  }
+
+  void write_inet6(const sockaddr_in6& address) {
+    char text[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, &address.sin6_addr, text, sizeof text);
+    const auto& bytes = address.sin6_addr;
+    const bool mapped_loopback = IN6_IS_ADDR_V4MAPPED(&bytes) && bytes.s6_addr[12] == 127;
+    if (!IN6_IS_ADDR_LOOPBACK(&bytes) && !IN6_IS_ADDR_UNSPECIFIED(&bytes) && !mapped_loopback) {
+      intent_.network_expected = false;
+    }
+    write_endpoint("AF_INET6", text, ntohs(address.sin6_port));
+  }
+
+  void write_endpoint(const char* family, const char* address, unsigned port) {
+    out_ += "{\"family\":\"";
+    out_ += family;
+    out_ += "\",\"address\":\"";
+    out_ += address;
+    out_ += "\",\"port\":";
+    append_number(out_, port);
+    out_ += '}';
+  }
+
+  void write_unix(const sockaddr_un& address, size_t length) {
+    constexpr size_t start = offsetof(sockaddr_un, sun_path);
+    out_ += "{\"family\":\"AF_UNIX\"";
+    if (length > start && address.sun_path[0] == '\0') {
+      append_key(out_, "abstract");
+      append_json_string(out_, {address.sun_path + 1, length - start - 1});
+    } else if (length > start) {
+      const std::string path(address.sun_path, strnlen(address.sun_path, length - start));
+      if (path.starts_with('/')) expect(normalize(path));
+      append_key(out_, "path");
+      append_json_string(out_, path);
+    }
+    out_ += '}';
+  }
+
+  std::string& out_;
+  const Call& call_;
+  const AuditTables& tables_;
+  const MountView& view_;
+  TaskMemory memory_;
+  Intent intent_;
+};
+
+void append_task(std::string& out, const TaskInfo& task) {
+  if (task.process == nullptr) return;
+  const ProcessInfo& process = *task.process;
+  append_key(out, "pid");
+  append_number(out, process.pid);
+  if (task.tid != process.pid) {
+    append_key(out, "tid");
+    append_number(out, task.tid);
+  }
+  append_key(out, "ppid");
+  append_number(out, process.ppid);
+  append_key(out, "comm");
+  append_json_string(out, process.comm);
+  append_key(out, "exe");
+  append_json_string(out, process.exe);
+}
+
+void append_verdict(std::string& out, const char* verdict, const char* rule) {
+  append_key(out, "verdict");
+  append_json_string(out, verdict);
+  if (rule == nullptr) return;
+  append_key(out, "rule");
+  append_json_string(out, rule);
+}
+
+bool is_about(const SyscallSignature* signature, std::string_view prefix) {
+  return signature != nullptr && signature->type.starts_with(prefix);
+}
+
+}  // namespace
+
+Decoded append_event(std::string& out, const Call& call, const AuditTables& tables, const MountView& view) {
+  out += "\"type\":";
+  append_json_string(out, call.signature == nullptr ? std::string_view("syscall") : call.signature->type);
+  append_task(out, call.task);
+  append_key(out, "syscall");
+  if (call.signature != nullptr) {
+    append_json_string(out, call.signature->name);
+  } else {
+    append_signed(out, call.notification.data.nr);
+  }
+  Intent intent = EventWriter(out, call, tables, view).write_arguments();
+
+  if (call.answer == Answer::refuse) {
+    append_verdict(out, "deny", "syscalls");
+    append_key(out, "errno");
+    append_json_string(out, call.error == 0 ? "none" : errno_name(call.error));
+    return {true, std::move(intent.path)};
+  }
+  if (!intent.path_expected) {
+    append_verdict(out, "expected-deny", "filesystem");
+  } else if (!intent.network_expected) {
+    append_verdict(out, "expected-deny", "network");
+  } else if (is_about(call.signature, "file.") || is_about(call.signature, "net.") ||
+             is_about(call.signature, "process.exec")) {
+    append_verdict(out, "expected-allow", nullptr);
+  } else {
+    append_verdict(out, "allow", nullptr);
+  }
+  return {false, std::move(intent.path)};
+}
+
+const char* errno_name(int error) {
+  const char* name = strerrorname_np(error);
+  return name == nullptr ? "unknown" : name;
+}
+
+}  // namespace skillbox

@@ -1,0 +1,47 @@
+#include "memory.h"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace skillbox {
+
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr size_t kLongestString = 16 << 20;
+
+}  // namespace
+
+int TaskMemory::read(uint64_t address, void* to, size_t length) const {
+  const iovec local = {to, length};
+  const iovec remote = {reinterpret_cast<void*>(address), length};
+  const ssize_t got = process_vm_readv(tid_, &local, 1, &remote, 1, 0);
+  if (got < 0) return errno;
+  return static_cast<size_t>(got) == length ? 0 : EFAULT;
+}
+
+int TaskMemory::read_string(uint64_t address, size_t limit, std::string* text, size_t* length) const {
+  text->clear();
+  *length = 0;
+  char buffer[2 * kPage];
+  while (*length < kLongestString) {
+    // Up to the end of the next page, in two parts: the kernel stops at the first part that is not there, and a string
+    // may well end just before it (process_vm_readv(2): partial transfers are by whole parts).
+    const size_t first = kPage - address % kPage;
+    const iovec local = {buffer, first + kPage};
+    const iovec remote[] = {{reinterpret_cast<void*>(address), first}, {reinterpret_cast<void*>(address + first), kPage}};
+    const ssize_t got = process_vm_readv(tid_, &local, 1, remote, 2, 0);
+    if (got <= 0) return got < 0 ? errno : EFAULT;
+    const size_t end = strnlen(buffer, static_cast<size_t>(got));
+    text->append(buffer, std::min(end, limit - std::min(limit, text->size())));
+    *length += end;
+    if (end < static_cast<size_t>(got)) return 0;
+    address += static_cast<uint64_t>(got);
+  }
+  return 0;
+}
+
+}  // namespace skillbox

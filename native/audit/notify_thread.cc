@@ -1,0 +1,308 @@
+// Theory of operation: every listener is in one epoll set. What is ready is received first, all of it, and handled after:
+// a notification that nobody has received yet can be interrupted by a signal, and a program whose handler has no SA_RESTART
+// then sees EINTR from a call that never fails so (seccomp_unotify(2)). A received one can only be killed
+// (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, Linux 5.19). The answer is CONTINUE, or the errno that the filter itself would
+// have given. An error of ours never becomes CONTINUE for what was to be refused: without a listener the call is ENOSYS.
+#include "notify_thread.h"
+
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "bpf.h"
+#include "decode.h"
+#include "json.h"
+#include "process_table.h"
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)  // Linux 6.6
+#endif
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+namespace skillbox {
+
+namespace {
+
+constexpr size_t kMostReceived = 64;
+constexpr int kFlushIntervalMs = 50;
+
+// The kernel may know a larger struct than our headers (SECCOMP_GET_NOTIF_SIZES); it fills what it is given room for.
+struct NotificationSizes {
+  NotificationSizes() {
+    seccomp_notif_sizes sizes = {};
+    syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes);
+    notification = std::max<size_t>(sizes.seccomp_notif, sizeof(seccomp_notif));
+    response = std::max<size_t>(sizes.seccomp_notif_resp, sizeof(seccomp_notif_resp));
+  }
+  size_t notification;
+  size_t response;
+};
+
+enum class Watched : uint32_t { wake, listener, process };
+
+struct Listener {
+  Listener(uint32_t id, Fd fd, std::shared_ptr<Supervision> supervision, ProcessTable processes)
+      : id(id), fd(std::move(fd)), supervision(std::move(supervision)), processes(std::move(processes)) {}
+
+  uint32_t id;
+  Fd fd;
+  std::shared_ptr<Supervision> supervision;
+  ProcessTable processes;
+};
+
+struct Received {
+  Listener* listener;
+  seccomp_notif notification;
+};
+
+class NotifyThread {
+ public:
+  NotifyThread()
+      : epoll_(epoll_create1(EPOLL_CLOEXEC)),
+        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        thread_([this] { run(); }) {
+    thread_.detach();
+  }
+
+  void add(Fd listener, std::shared_ptr<Supervision> supervision) {
+    const std::lock_guard lock(mutex_);
+    incoming_.emplace_back(std::move(listener), std::move(supervision));
+    wake();
+  }
+
+  void drain(const std::shared_ptr<Record>& record) {
+    std::unique_lock lock(mutex_);
+    const uint64_t turn = ++drains_asked_;
+    wake();
+    drained_.wait(lock, [&] { return drains_done_ >= turn; });
+    lock.unlock();
+    record->flush();
+  }
+
+ private:
+  void wake() {
+    const uint64_t one = 1;
+    (void)!write(wake_.get(), &one, sizeof one);  // fails only when it is awake already
+  }
+
+  void run();
+  void take_incoming(bool caught_up);
+  void receive_all(const epoll_event* events, int count);
+  void handle(const Received& received);
+  void process_ended(uint32_t listener_id, pid_t process);
+  void remove(uint32_t listener_id);
+  void flush_all();
+  bool watch(int fd, Watched what, uint32_t listener_id, pid_t process);
+
+  const NotificationSizes sizes_;
+  Fd epoll_;
+  Fd wake_;
+  std::mutex mutex_;
+  std::condition_variable drained_;
+  uint64_t drains_asked_ = 0;
+  uint64_t drains_done_ = 0;
+  std::vector<std::pair<Fd, std::shared_ptr<Supervision>>> incoming_;
+  std::map<uint32_t, Listener> listeners_;
+  uint32_t next_id_ = 1;
+  std::vector<Received> received_;
+  std::string event_;
+  bool unflushed_ = false;
+  std::thread thread_;
+};
+
+// epoll carries 64 bits: two for the kind, 30 for the listener, 32 for the process.
+uint64_t tag(Watched what, uint32_t listener_id, pid_t process) {
+  return static_cast<uint64_t>(what) << 62 | static_cast<uint64_t>(listener_id & 0x3fffffff) << 32 |
+         static_cast<uint32_t>(process);
+}
+
+void NotifyThread::run() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  watch(wake_.get(), Watched::wake, 0, 0);
+  int64_t flushed_ms = 0;
+  const auto now_ms = [] {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1000000;
+  };
+  for (;;) {
+    epoll_event events[kMostReceived];
+    const int count = epoll_wait(epoll_.get(), events, kMostReceived, unflushed_ ? kFlushIntervalMs : -1);
+    receive_all(events, count);
+    for (const Received& received : received_) handle(received);
+    received_.clear();
+    bool woken = false;
+    for (int i = 0; i < count; i++) {
+      const auto what = static_cast<Watched>(events[i].data.u64 >> 62);
+      const auto listener_id = static_cast<uint32_t>(events[i].data.u64 >> 32 & 0x3fffffff);
+      if (what == Watched::wake) woken = true;
+      if (what == Watched::process) process_ended(listener_id, static_cast<pid_t>(events[i].data.u64 & 0xffffffff));
+      // The last task under the filter is gone.
+      if (what == Watched::listener && (events[i].events & EPOLLHUP) != 0) remove(listener_id);
+    }
+    // A full batch may have left something waiting that a drain has to see first.
+    if (woken) take_incoming(count < static_cast<int>(kMostReceived));
+    if (unflushed_ && now_ms() - flushed_ms >= kFlushIntervalMs) {
+      flush_all();
+      flushed_ms = now_ms();
+    }
+  }
+}
+
+bool NotifyThread::watch(int fd, Watched what, uint32_t listener_id, pid_t process) {
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.u64 = tag(what, listener_id, process);
+  return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void NotifyThread::take_incoming(bool caught_up) {
+  uint64_t count;
+  (void)!read(wake_.get(), &count, sizeof count);
+  std::unique_lock lock(mutex_);
+  auto incoming = std::move(incoming_);
+  incoming_.clear();
+  const uint64_t turn = drains_asked_;
+  lock.unlock();
+  for (auto& [fd, supervision] : incoming) {
+    // With it the kernel hands the processor to us and back instead of waking us elsewhere: half the time for each call.
+    ioctl(fd.get(), SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+    const uint32_t id = next_id_++ & 0x3fffffff;
+    const int number = fd.get();
+    listeners_.try_emplace(id, id, std::move(fd), std::move(supervision),
+                           ProcessTable([this, id](int pidfd, pid_t process) {
+                             return watch(pidfd, Watched::process, id, process);
+                           }));
+    watch(number, Watched::listener, id, 0);
+  }
+  lock.lock();
+  if (turn > drains_done_ && !caught_up) {
+    wake();
+  } else if (turn > drains_done_) {
+    drains_done_ = turn;
+    drained_.notify_all();
+  }
+}
+
+// Once around everything that is ready, and again while something still is: each is one more that no signal interrupts.
+void NotifyThread::receive_all(const epoll_event* events, int count) {
+  alignas(seccomp_notif) uint8_t buffer[1024];
+  for (int i = 0; i < count; i++) {
+    if (static_cast<Watched>(events[i].data.u64 >> 62) != Watched::listener) continue;
+    if ((events[i].events & EPOLLIN) == 0) continue;
+    const auto found = listeners_.find(static_cast<uint32_t>(events[i].data.u64 >> 32 & 0x3fffffff));
+    if (found == listeners_.end()) continue;
+    Listener& listener = found->second;
+    for (;;) {
+      memset(buffer, 0, std::min(sizes_.notification, sizeof buffer));  // the kernel insists on zeroes
+      auto* notification = reinterpret_cast<seccomp_notif*>(buffer);
+      if (ioctl(listener.fd.get(), SECCOMP_IOCTL_NOTIF_RECV, notification) == 0) {
+        received_.push_back({&listener, *notification});
+      } else if (errno != ENOENT && errno != EINTR) {  // ENOENT: the task was killed meanwhile
+        break;
+      }
+      pollfd more = {listener.fd.get(), POLLIN, 0};
+      if (received_.size() >= kMostReceived || poll(&more, 1, 0) <= 0 || (more.revents & POLLIN) == 0) break;
+    }
+  }
+}
+
+void NotifyThread::handle(const Received& received) {
+  Listener& listener = *received.listener;
+  const Supervision& supervision = *listener.supervision;
+  const seccomp_notif& notification = received.notification;
+  const auto tid = static_cast<pid_t>(notification.pid);
+
+  const uint32_t verdict = run_filter(supervision.verdicts, notification.data);
+  const uint32_t action = verdict & SECCOMP_RET_ACTION_FULL;
+  const bool refused = action != SECCOMP_RET_ALLOW && action != SECCOMP_RET_USER_NOTIF && action != SECCOMP_RET_LOG;
+  const int error = action == SECCOMP_RET_ERRNO ? static_cast<int>(verdict & SECCOMP_RET_DATA) : EPERM;
+
+  const TaskInfo task = listener.processes.find(tid);
+  const SyscallSignature* signature = supervision.tables->find(notification.data.nr);
+  event_.clear();
+  const Decoded decoded =
+      append_event(event_, {notification, signature, task, refused ? Answer::refuse : Answer::proceed, error},
+                   *supervision.tables, supervision.view);
+
+  // Only now is it sure that what was read belongs to the task that asked, and not to one that got its number.
+  const bool valid = ioctl(listener.fd.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) == 0;
+  if (!valid) return;
+  const bool recorded = supervision.record->append(event_, decoded.denied);
+  unflushed_ = true;
+  if (!recorded && supervision.init) syscall(SYS_pidfd_send_signal, supervision.init.get(), SIGKILL, nullptr, 0);
+
+  if (signature != nullptr && signature->type == "process.exec") listener.processes.expect_exec(tid, decoded.path);
+  alignas(seccomp_notif_resp) uint8_t buffer[1024] = {};
+  auto* response = reinterpret_cast<seccomp_notif_resp*>(buffer);
+  response->id = notification.id;
+  if (refused) {
+    response->error = -error;
+  } else if (!recorded) {
+    response->error = -EPERM;  // nothing goes on that could not be recorded
+  } else {
+    response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  }
+  // ENOENT: the task is gone, and needs no answer.
+  (void)ioctl(listener.fd.get(), SECCOMP_IOCTL_NOTIF_SEND, response);
+}
+
+void NotifyThread::process_ended(uint32_t listener_id, pid_t process) {
+  const auto found = listeners_.find(listener_id);
+  if (found == listeners_.end()) return;
+  Listener& listener = found->second;
+  if (const ProcessInfo* info = listener.processes.peek(process)) {
+    event_ = "\"type\":\"process.exit\"";
+    append_key(event_, "pid");
+    append_number(event_, info->pid);
+    append_key(event_, "ppid");
+    append_number(event_, info->ppid);
+    append_key(event_, "comm");
+    append_json_string(event_, info->comm);
+    append_key(event_, "exe");
+    append_json_string(event_, info->exe);
+    listener.supervision->record->append(event_, false);
+    unflushed_ = true;
+  }
+  listener.processes.erase(process);
+}
+
+void NotifyThread::remove(uint32_t listener_id) { listeners_.erase(listener_id); }
+
+void NotifyThread::flush_all() {
+  for (auto& [id, listener] : listeners_) listener.supervision->record->flush();
+  unflushed_ = false;
+}
+
+NotifyThread& notify_thread() {
+  // Never destroyed, as the launch thread.
+  static NotifyThread* const thread = new NotifyThread();
+  return *thread;
+}
+
+}  // namespace
+
+void supervise(Fd listener, std::shared_ptr<Supervision> supervision) {
+  notify_thread().add(std::move(listener), std::move(supervision));
+}
+
+void drain(const std::shared_ptr<Record>& record) { notify_thread().drain(record); }
+
+}  // namespace skillbox
