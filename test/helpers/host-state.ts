@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** What a run may leave behind on the host, one line a thing, so that a difference reads as the list of leaks. */
 export interface HostState {
-  /** Processes of skillbox, and those in a pid namespace below ours: "1234 skillbox-init …". */
+  /** Processes started from here that are skillbox's or in a pid namespace below ours: "1234 skillbox-init …". */
   readonly processes: ReadonlySet<string>;
   /** Lines of /proc/self/mountinfo. */
   readonly mounts: ReadonlySet<string>;
@@ -52,27 +52,59 @@ function added(kind: string, before: ReadonlySet<string>, now: ReadonlySet<strin
   return [...now].filter((item) => !before.has(item)).map((item) => `${kind} ${item}`);
 }
 
-function sandboxProcesses(): string[] {
-  const ownDepth = pidNamespaceDepth("self");
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      const argv = readText(`/proc/${pid}/cmdline`)
-        .split("\0")
-        .filter((argument) => argument !== "");
-      const isOurs = argv.slice(0, 2).some((argument) => path.basename(argument).startsWith("skillbox"));
-      return isOurs || pidNamespaceDepth(pid) > ownDepth ? [`${pid} ${argv.join(" ")}`] : [];
-    });
+interface Process {
+  readonly argv: readonly string[];
+  readonly parent: string;
+  readonly isZombie: boolean;
+  readonly isSandbox: boolean;
 }
 
-/** How many pid namespaces a process is in: NSpid lists its pid in each of them (proc_pid_status(5)). */
-function pidNamespaceDepth(pid: string): number {
-  return (
-    /^NSpid:(.*)$/m
-      .exec(readText(`/proc/${pid}/status`))?.[1]
-      ?.trim()
-      .split(/\s+/).length ?? 0
-  );
+/**
+ * Those that descend from this process, and the orphans among them: an orphan goes to the nearest ancestor of ours
+ * that takes them (pid 1, or a service manager). Another test run on the same host has a parent of its own.
+ */
+function sandboxProcesses(): string[] {
+  const processes = readProcesses();
+  const own = String(process.pid);
+  const above = new Set(ancestors(own, processes));
+  return [...processes]
+    .filter(([pid, { isSandbox, isZombie, parent }]) => {
+      // A dead orphan is for its new parent to collect.
+      if (!isSandbox || (isZombie && parent !== own)) return false;
+      const line = ancestors(pid, processes);
+      const supervisor = line.find((ancestor) => processes.get(ancestor)?.isSandbox !== true);
+      return line.includes(own) || (supervisor !== undefined && above.has(supervisor));
+    })
+    .map(([pid, { argv }]) => `${pid} ${argv.join(" ")}`);
+}
+
+function ancestors(pid: string, processes: ReadonlyMap<string, Process>): string[] {
+  const parent = processes.get(pid)?.parent;
+  return parent === undefined || parent === "0" ? [] : [parent, ...ancestors(parent, processes)];
+}
+
+function readProcesses(): Map<string, Process> {
+  const ownDepth = pidNamespaceDepth(readText("/proc/self/status"));
+  const processes = new Map<string, Process>();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    const status = readText(`/proc/${pid}/status`);
+    const argv = readText(`/proc/${pid}/cmdline`)
+      .split("\0")
+      .filter((argument) => argument !== "");
+    const isNamed = argv.slice(0, 2).some((argument) => path.basename(argument).startsWith("skillbox"));
+    processes.set(pid, {
+      argv,
+      parent: /^PPid:\s+(\d+)$/m.exec(status)?.[1] ?? "0",
+      isZombie: /^State:\s+[ZX]/m.test(status),
+      isSandbox: isNamed || pidNamespaceDepth(status) > ownDepth,
+    });
+  }
+  return processes;
+}
+
+/** In how many pid namespaces a process is: NSpid lists its pid in each of them (proc_pid_status(5)). */
+function pidNamespaceDepth(status: string): number {
+  return /^NSpid:(.*)$/m.exec(status)?.[1]?.trim().split(/\s+/).length ?? 0;
 }
 
 function skillboxFolders(folder: string): string[] {
