@@ -141,7 +141,7 @@ function featureLines({
 
 function limitLines({ limit, available, mechanism, reason, hint }: LimitDiagnosis): readonly string[] {
   // What stands in for it says of itself that it is only the best that can be had.
-  return [row(limit, available ? "ok" : "MISSING", mechanism), ...advice(reason, hint)];
+  return [row(limit, available ? "ok" : "missing", mechanism), ...advice(reason, hint)];
 }
 
 function row(name: string, mark: string, text: string): string {

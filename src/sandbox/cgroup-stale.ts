@@ -1,18 +1,7 @@
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { pidNamespace, readProcessStat } from "../host/process-stat.js";
 import { killMembers, removeCgroup } from "./cgroup-directories.js";
-
-/**
- * `skillbox-PID-STARTTIME-PIDNS-RUNID`: the process that answers for the directory. The pid alone would be a different
- * process some day, and says nothing in another pid namespace that sees the same tree.
- */
-export function cgroupName(runId: string): string {
-  const startTime = readProcessStat("self")?.startTime ?? "0";
-  return `skillbox-${process.pid}-${startTime}-${pidNamespace()}-${runId}`;
-}
-
-const namePattern = /^skillbox-(\d+)-(\d+)-(\d+)-./;
+import { isOrphan } from "./run-owner.js";
 
 /** Enough for what a crash leaves, and a bound on what it may cost the next run. */
 const patienceMs = 50;
@@ -43,12 +32,6 @@ function staleIn(base: string): readonly string[] {
   return directoriesIn(base)
     .filter((name) => isOrphan(name))
     .map((name) => join(base, name));
-}
-
-function isOrphan(name: string): boolean {
-  const [, pid, startTime, namespace] = namePattern.exec(name) ?? [];
-  if (pid === undefined || namespace !== pidNamespace()) return false;
-  return readProcessStat(Number(pid))?.startTime !== startTime;
 }
 
 function directoriesIn(path: string): readonly string[] {

@@ -4,7 +4,8 @@ import { CgroupDirectories, type CgroupMember } from "./cgroup-directories.js";
 import { openV1Cgroup } from "./cgroup-v1.js";
 import { openV2Cgroup } from "./cgroup-v2.js";
 import { enterScope } from "./cgroup-systemd-scope.js";
-import { clearStaleCgroups, cgroupName } from "./cgroup-stale.js";
+import { clearStaleCgroups } from "./cgroup-stale.js";
+import { ownedName } from "./run-owner.js";
 import type { Cgroup, CgroupRequest } from "./cgroup-types.js";
 
 export {
@@ -27,7 +28,7 @@ export async function createCgroup(request: CgroupRequest): Promise<Cgroup> {
   if (!result.ok) throw unsupported(result.limit, result.reason, result.hint);
 
   const { v1, v2 } = result.route;
-  const name = cgroupName(request.runId);
+  const name = ownedName(request.runId);
   const members: CgroupMember[] = [];
   try {
     if (v2 !== undefined) {

@@ -27,8 +27,8 @@ export interface PrepareRequest {
   readonly cwd: string;
   /** The caller's variables; the program gets those that the policy passes. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Directories on disk for overlays, by grant path; see `CompileRequest.uppers`. */
-  readonly uppers?: ReadonlyMap<string, string>;
+  /** Makes a directory on disk for an overlay's upper layer; without it they are tmpfs. */
+  readonly makeUpper?: (() => string) | undefined;
   /** What goes on record, where that is not what the policy says. */
   readonly auditLevel?: AuditLevel;
   /** Files of skillbox's own, masked wherever a grant would show them. */
@@ -65,7 +65,7 @@ export function prepare(request: PrepareRequest): Preparation {
     user: insideUser(),
     seccomp: { program: filter.program, listener: filter.notifies },
     mountPoints: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map(({ mountPoint }) => mountPoint),
-    uppers: request.uppers ?? new Map<string, string>(),
+    uppers: makeUppers(filesystem, request.makeUpper),
   });
   return {
     plan,
@@ -102,6 +102,11 @@ function withWorkingDirectory(filesystem: ResolvedFilesystem, request: PrepareRe
   const home = request.environment["HOME"] ?? homedir();
   const grant = workingDirectoryGrant(request.cwd, home, filesystem.grants, visible);
   return grant === undefined ? filesystem : { ...filesystem, grants: [...filesystem.grants, grant] };
+}
+
+function makeUppers({ grants }: ResolvedFilesystem, make: (() => string) | undefined): ReadonlyMap<string, string> {
+  if (make === undefined) return new Map();
+  return new Map(grants.filter(({ access }) => access === "overlay").map(({ path }) => [path, make()]));
 }
 
 function hide(filesystem: ResolvedFilesystem, hidden: readonly string[]): ResolvedFilesystem {

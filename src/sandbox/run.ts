@@ -9,6 +9,7 @@ import { AuditTrail } from "./audit-trail.js";
 import { encodeAuditView } from "./audit-view.js";
 import { createCgroup, type Cgroup } from "./cgroup.js";
 import { Ending } from "./ending.js";
+import { OverlayStorage, clearStaleStorage } from "./overlay-storage.js";
 import { Overlays } from "./overlays.js";
 import { prepare, type Preparation } from "./prepare.js";
 import type { ExitReport } from "./reports.js";
@@ -44,9 +45,16 @@ export async function run(request: RunRequest): Promise<RunResult> {
   const native = loadNative();
   const runId = randomUUID();
   const trail = AuditTrail.open(native.binding, runId, request.auditFile, request.policy.audit);
-  const preparation = prepare({ ...request, auditLevel: levelOf(request), hidden: hiddenFiles(request) });
-  const cgroup = await openCgroup(runId, preparation);
+  const storage = new OverlayStorage(runId);
+  let cgroup: Cgroup | undefined;
   try {
+    const preparation = prepare({
+      ...request,
+      auditLevel: levelOf(request),
+      hidden: hiddenFiles(request),
+      makeUpper: await upperMaker(native, request.policy, storage),
+    });
+    cgroup = await openCgroup(runId, preparation);
     const ending = new Ending();
     const stdio = openStdio(native.binding, {
       ...request.stdio,
@@ -82,11 +90,18 @@ export async function run(request: RunRequest): Promise<RunResult> {
     }
   } finally {
     await cgroup?.remove();
+    await storage.remove();
   }
 }
 
 /** One program a sandbox, so any number does. */
 const programId = 1;
+
+async function upperMaker(native: Native, policy: Policy, storage: OverlayStorage): Promise<(() => string) | undefined> {
+  if (policy.filesystem.overlay.length === 0 || native.binding.tmpfsHasUserXattrs()) return undefined;
+  await clearStaleStorage();
+  return () => storage.create();
+}
 
 /** Without a place for the record only refusals are worth the program's time: they are counted in the result. */
 function levelOf({ policy, auditFile }: RunRequest): AuditLevel {

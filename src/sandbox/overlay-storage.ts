@@ -1,0 +1,51 @@
+import { execFile } from "node:child_process";
+import { lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { isOrphan, ownedName } from "./run-owner.js";
+
+/** For what must outlive no run but may be large. Sticky: nobody else can take away or replace what we make there. */
+const base = "/var/tmp";
+
+/**
+ * Directories on disk for the upper layers of overlays, where a tmpfs cannot be one (before Linux 6.6 it has no user
+ * extended attributes, and removing or renaming a lower directory fails with EIO). Private to this user; what a run that
+ * was killed left here is cleared by the next one. Unlike a tmpfs they are bounded only by the disk.
+ */
+export class OverlayStorage {
+  readonly #directory: string;
+  #count = 0;
+
+  constructor(runId: string) {
+    this.#directory = join(base, ownedName(runId));
+  }
+
+  /** An empty directory for one overlay. */
+  create(): string {
+    // Not recursive: a name that is taken is an error.
+    if (this.#count === 0) mkdirSync(this.#directory, { mode: 0o700 });
+    const directory = join(this.#directory, String(this.#count++));
+    mkdirSync(directory, { mode: 0o700 });
+    return directory;
+  }
+
+  async remove(): Promise<void> {
+    if (this.#count > 0) await removeTree(this.#directory);
+  }
+}
+
+/** Removes what this user's dead runs left behind. */
+export async function clearStaleStorage(): Promise<void> {
+  for (const name of readdirSync(base).filter(isOrphan)) {
+    const path = join(base, name);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats?.isDirectory() === true && stats.uid === process.geteuid?.()) await removeTree(path);
+  }
+}
+
+/** By the system's own tools: they manage any depth, and directories that the program has made unreadable. */
+async function removeTree(directory: string): Promise<void> {
+  const run = promisify(execFile);
+  await run("chmod", ["-R", "u+rwX", "--", directory]);
+  await run("rm", ["-rf", "--one-file-system", "--", directory]);
+}
