@@ -1,6 +1,5 @@
 import { syscalls, type Arch } from "../seccomp/syscall-table.js";
-import { readSignatures, type Argument } from "./read-signatures.js";
-import type { FlagTable, NamedValue } from "./flag-table.js";
+import { calls, ownTables, sharedTables } from "./encoded-tables.js";
 
 /**
  * What the notify thread needs to spell a system call, as native/addon/decode.cc reads it: little endian, strings with their length
@@ -10,88 +9,28 @@ import type { FlagTable, NamedValue } from "./flag-table.js";
  *     list of tables  { u8 kind (0 flags, 1 enumeration); list of { string name; u64 value; u64 mask } }
  *     list of calls   { u32 nr; string name; string type; list of { string name; u8 index; u8 kind; u8 aux; u8 aux2 } }
  *
- * Every call of the architecture appears; the bytes are made once.
+ * Every call of the architecture appears. What the numbers mean is in flag-table.ts and read-signatures.ts.
  */
 export function encodeAuditTables(arch: Arch): Uint8Array {
-  encoded[arch] ??= encode(arch);
-  return encoded[arch];
+  // One string that grows is the fastest buffer for code that runs once, before any of it is compiled.
+  let text = u32(magic) + u32(ownTables[arch].length + sharedTables.length);
+  for (const table of ownTables[arch]) text += table;
+  for (const table of sharedTables) text += table;
+  const numbers = syscalls(arch);
+  text += u32(numbers.size);
+  for (const [name, number] of numbers) text += u32(number) + string(name) + (calls[name] ?? plainCall);
+  return Buffer.from(text, "latin1");
 }
-
-const encoded: Partial<Record<Arch, Uint8Array>> = {};
 
 const magic = 0x31544153;
 
-function encode(arch: Arch): Uint8Array {
-  const { tables, signatures } = readSignatures(arch);
-  const out = new Writer();
-  out.u32(magic);
-  out.list(tables, (table) => {
-    encodeTable(out, table);
-  });
-  out.list([...syscalls(arch)], ([name, number]) => {
-    const signature = signatures.get(name);
-    out.u32(number);
-    out.string(name);
-    out.string(signature?.type ?? "syscall");
-    out.list(signature?.args ?? [], (argument) => {
-      encodeArgument(out, argument);
-    });
-  });
-  return out.bytes();
+/** Type and arguments of a call that has no line in signatures.ts. */
+const plainCall = string("syscall") + u32(0);
+
+export function string(ascii: string): string {
+  return `${u32(ascii.length)}${ascii}\0`;
 }
 
-function encodeTable(out: Writer, { kind, entries }: FlagTable): void {
-  out.u8(kind === "flags" ? 0 : 1);
-  out.list(entries, ({ name, value, mask }: NamedValue) => {
-    out.string(name);
-    out.u64(value);
-    out.u64(mask);
-  });
-}
-
-function encodeArgument(out: Writer, { name, index, kind, aux, aux2 }: Argument): void {
-  out.string(name);
-  out.u8(index);
-  out.u8(kind);
-  out.u8(aux);
-  out.u8(aux2);
-}
-
-/**
- * The Encoder of src/plan for three thousand short ASCII strings at the start of a run: one string that grows, a byte a character, is
- * several times faster in code that runs once and is never compiled than as many writes into a buffer.
- */
-class Writer {
-  #text = "";
-
-  bytes(): Uint8Array {
-    return Buffer.from(this.#text, "latin1");
-  }
-
-  u8(value: number): void {
-    this.#text += String.fromCharCode(value);
-  }
-
-  u32(value: number): void {
-    this.#text += u32(value);
-  }
-
-  u64(value: number): void {
-    this.#text += u32(value % 0x1_0000_0000) + u32(Math.floor(value / 0x1_0000_0000));
-  }
-
-  string(ascii: string): void {
-    this.#text += `${u32(ascii.length)}${ascii}\0`;
-  }
-
-  list<Item>(items: readonly Item[], encodeItem: (item: Item) => void): void {
-    this.u32(items.length);
-    for (const item of items) encodeItem(item);
-  }
-}
-
-function u32(value: number): string {
-  return value < 0x100
-    ? `${String.fromCharCode(value)}\0\0\0`
-    : String.fromCharCode(value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24);
+export function u32(value: number): string {
+  return String.fromCharCode(value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24);
 }

@@ -125,16 +125,11 @@ function section(title: string, lines: readonly string[]): string {
   return [title, ...lines].join("\n");
 }
 
-function featureLines({
-  name,
-  status,
-  purpose,
-  reason,
-  hint,
-  errno,
-  operation,
-}: FeatureDiagnosis): readonly string[] {
-  const mark = status === "missing" ? "MISSING" : status;
+function featureLines(feature: FeatureDiagnosis): readonly string[] {
+  const { name, group, status, purpose, blockedBy, reason, hint, errno, operation } = feature;
+  if (blockedBy !== undefined) return [row(name, "blocked", `by ${blockedBy}`)];
+  // Loud where a run needs it, and only there.
+  const mark = status === "missing" && group === "required" ? "MISSING" : status;
   const failed = errno === undefined ? "" : ` [${operation ?? ""}: ${errno}]`;
   return [row(name, mark, purpose), ...advice(reason === undefined ? undefined : `${reason}${failed}`, hint)];
 }

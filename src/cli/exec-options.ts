@@ -46,9 +46,20 @@ export async function policyFromOptions(options: PolicyOptions): Promise<Policy>
   };
 }
 
-/** Where the program starts. */
+/** Where the program starts. Throws ERR_GRANT when the directory that skillbox was started in is gone. */
 export function workingDirectory(options: PolicyOptions): string {
-  return resolve(options.directory ?? ".");
+  return resolve(ownDirectory(), options.directory ?? ".");
+}
+
+function ownDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new SkillboxError("ERR_GRANT", "the current directory is not there any more", {
+      hint: "change to one that is: cd DIR",
+      cause,
+    });
+  }
 }
 
 async function load(file: string): Promise<Policy> {
@@ -59,7 +70,7 @@ async function load(file: string): Promise<Policy> {
 function flagGrant(flag: string, written: string): PathGrant {
   const problem = checkPath(written);
   if (problem !== undefined) throw usage(flag, problem);
-  return { path: resolvePath(written, process.cwd()), written };
+  return { path: resolvePath(written, ownDirectory()), written };
 }
 
 function flagLimit(

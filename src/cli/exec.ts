@@ -1,10 +1,11 @@
-import { writeFileSync } from "node:fs";
 import { SkillboxError } from "../errors.js";
+import type { Policy } from "../policy/policy.js";
 import type { RunResult } from "../result/run-result.js";
 import { run } from "../sandbox/run.js";
 import { policyFromOptions, workingDirectory, type PolicyOptions } from "./exec-options.js";
 import { statusOfError, statusOfResult } from "./exit-status.js";
 import { printError, printLine } from "./print-error.js";
+import { openReport, type ReportFile } from "./report-file.js";
 import { forwardSignals } from "./signals.js";
 
 export interface ExecOptions extends PolicyOptions {
@@ -15,21 +16,23 @@ export interface ExecOptions extends PolicyOptions {
 
 /** Runs a program; stdout is never ours to write to. Returns the exit status. */
 export async function exec(argv: readonly string[], options: ExecOptions): Promise<number> {
+  let report: ReportFile | undefined;
   try {
-    const result = await runWith(argv, options);
+    const policy = await policyFromOptions(options);
+    report = openReport(options.report, policy);
+    const result = await runWith(argv, policy, options);
     explainEnd(result);
-    writeReport(options.report, result);
+    report.write(result);
     return statusOfResult(result);
   } catch (error) {
     if (!(error instanceof SkillboxError)) throw error;
     printError(error);
-    writeReport(options.report, { error: describe(error) });
+    report?.write({ error: describe(error) });
     return statusOfError(error);
   }
 }
 
-async function runWith(argv: readonly string[], options: ExecOptions): Promise<RunResult> {
-  const policy = await policyFromOptions(options);
+async function runWith(argv: readonly string[], policy: Policy, options: ExecOptions): Promise<RunResult> {
   let stop: () => void = () => undefined;
   try {
     return await run({
@@ -63,13 +66,4 @@ function explainEnd({ outcome, limit, limits }: RunResult): void {
 function describe(error: SkillboxError): Record<string, unknown> {
   const { code, message, stage, operation, errno, hint } = error;
   return { code, message, stage, operation, errno, hint };
-}
-
-function writeReport(file: string | undefined, content: unknown): void {
-  if (file === undefined) return;
-  try {
-    writeFileSync(file, `${JSON.stringify(content, undefined, 2)}\n`);
-  } catch (cause) {
-    throw new SkillboxError("ERR_USAGE", `--report: ${file} cannot be written: ${String(cause)}`, { cause });
-  }
 }

@@ -95,7 +95,13 @@ try {
     printError(error);
     process.exitCode = statusOfError(error);
   } else {
-    throw error;
+    // Not to be taken for the program's own exit status.
+    printError(
+      new SkillboxError("ERR_INTERNAL", error instanceof Error ? (error.stack ?? error.message) : String(error), {
+        hint: "this is a fault of skillbox; please report it",
+      }),
+    );
+    process.exitCode = exitStatus.setUp;
   }
 }
 // What may still be open (a terminal that nobody reads from, a pump that the program left behind) is not waited for.

@@ -79,7 +79,7 @@ function candidatesOf(hierarchy: CgroupHierarchy): readonly string[] {
 function isDelegatedUnit(hierarchy: CgroupHierarchy): boolean {
   const components = relative(hierarchy.mountPoint, hierarchy.own).split("/");
   const name = components.at(-1) ?? "";
-  if (name.endsWith(".slice")) return false;
+  if (name.endsWith(".slice") || /^session-.*\.scope$/.test(name)) return false;
   if (name.startsWith(scopePrefix) && name.endsWith(".scope")) return true;
   return process.geteuid?.() !== 0 && !components.some((component) => component.startsWith("user@"));
 }

@@ -52,7 +52,7 @@ export function compile(request: CompileRequest): LaunchPlan {
   for (const mount of mounts) addGrant(builder, mount, request);
   for (const mount of mounts) addNamedLink(builder, mount);
   for (const { path } of filesystem.denials) {
-    if (builder.isCovered(path)) {
+    if (builder.showsHost(path)) {
       builder.cover({ type: "mask", target: path, attributes: ["nosuid", "nodev", "noexec"] });
     }
   }

@@ -60,6 +60,11 @@ export class RootBuilder {
     return this.#mounts.some(({ target }) => target !== "/" && pathContains(target, path));
   }
 
+  /** Whether the path, if it is there, is the host's. */
+  showsHost(path: string): boolean {
+    return !this.#isOwn(path);
+  }
+
   #mount(operation: MountOperation): void {
     if (operation.target === "/") throw new SkillboxError("ERR_INTERNAL", "a mount over the root");
     this.#operations.push(operation);

@@ -9,6 +9,8 @@ import type { Cgroup, CgroupStats } from "./cgroup-types.js";
 export interface CgroupMember {
   readonly version: 1 | 2;
   readonly directory: string;
+  /** A directory that was made for all runs' cgroups, to go with the last of them. */
+  readonly sharedBase?: string | undefined;
   readonly enforces: ReadonlyMap<CgroupLimit, string>;
   readonly readStats: () => Partial<CgroupStats>;
 }
@@ -52,6 +54,8 @@ export class CgroupDirectories implements Cgroup {
   async remove(): Promise<boolean> {
     this.stats();
     const outcomes = await Promise.all(this.#members.map(({ directory }) => removeCgroup(directory, 2000)));
+    // ENOTEMPTY and EBUSY say that other runs are in there.
+    for (const { sharedBase } of this.#members) if (sharedBase !== undefined) rmdirErrno(sharedBase);
     return outcomes.every((gone) => gone);
   }
 }

@@ -16,19 +16,22 @@ interface V2Creation {
 
 /** Kernel documentation, admin-guide/cgroup-v2.rst, names the files and the order in which they take effect. */
 export function openV2Cgroup({ placement, name, limits, request }: V2Creation): CgroupMember {
-  prepare(
-    placement,
-    limits.map((limit) => controllerOf[limit]),
-  );
-  const directory = join(placement.base, name);
-  mkdirSync(directory);
+  const { base, enableIn } = placement;
+  const directory = join(base, name);
+  const controllers = limits.map((limit) => controllerOf[limit]);
+  prepare(placement, controllers);
   try {
-    return {
-      version: 2,
-      directory,
-      enforces: setLimits(directory, request),
-      readStats: () => readStats(directory),
-    };
+    mkdirSync(directory);
+  } catch (error) {
+    // The last of other runs took the shared base away between these two steps. It is made anew, and ours is in it.
+    if (errnoOf(error) !== "ENOENT") throw error;
+    prepare(placement, controllers);
+    mkdirSync(directory);
+  }
+  const sharedBase = enableIn.length > 1 ? base : undefined;
+  try {
+    const enforces = setLimits(directory, request);
+    return { version: 2, directory, sharedBase, enforces, readStats: () => readStats(directory) };
   } catch (error) {
     rmdirSync(directory);
     throw error;

@@ -11,7 +11,7 @@ import { findInterpreter, hostFiles, type Interpreter } from "../plan/interprete
 import type { LaunchPlan, ProcessPlan } from "../plan/launch-plan.js";
 import { planLimits, type LimitPlan } from "../plan/limits.js";
 import { hostViewDirectories } from "../plan/system-mounts.js";
-import { workingDirectoryGrant } from "../plan/working-directory.js";
+import { realWorkingDirectory, workingDirectoryGrant } from "../plan/working-directory.js";
 import type { AuditLevel, Policy } from "../policy/policy.js";
 import { auditSet } from "../seccomp/audit-sets.js";
 import { baseDenials } from "../seccomp/base-denials.js";
@@ -23,7 +23,7 @@ export interface PrepareRequest {
   readonly policy: Policy;
   /** The program and its arguments. */
   readonly argv: readonly string[];
-  /** Absolute; shown read-only inside if nothing else shows it. */
+  /** Absolute; links are resolved once, and it is shown read-only inside if nothing else shows it. */
   readonly cwd: string;
   /** The caller's variables; the program gets those that the policy passes. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -48,7 +48,8 @@ export interface Preparation {
 }
 
 /** Compiles a policy for this host, caller and command. Changes nothing. Throws SkillboxError for what cannot be. */
-export function prepare(request: PrepareRequest): Preparation {
+export function prepare(asked: PrepareRequest): Preparation {
+  const request = { ...asked, cwd: realWorkingDirectory(asked.cwd) };
   const { policy, argv, cwd } = request;
   const [argv0] = argv;
   if (argv0 === undefined || argv0 === "") throw new SkillboxError("ERR_USAGE", "no program to run");

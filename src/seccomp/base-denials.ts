@@ -5,7 +5,14 @@ import { low, type ArgCondition, type SeccompRule } from "./profile.js";
  * What no profile can re-allow. Each rule says what it stops. Numbers are the kernel's ABI and the same on x86-64 and arm64;
  * calls that an architecture lacks fall away there.
  */
-const errno = { EPERM: 1, ENOSYS: 38, EPROTONOSUPPORT: 93, EOPNOTSUPP: 95, EAFNOSUPPORT: 97 } as const;
+const errno = {
+  EPERM: 1,
+  ENOSYS: 38,
+  ENOPROTOOPT: 92,
+  EPROTONOSUPPORT: 93,
+  EOPNOTSUPP: 95,
+  EAFNOSUPPORT: 97,
+} as const;
 
 function refuse(
   names: string,
@@ -178,6 +185,9 @@ const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const AF_NETLINK = 16;
+const MSG_FASTOPEN = 0x2000_0000;
+const fastOpen =
+  "MSG_FASTOPEN connects without connect(), whose judgement it would miss; the errno is that of a kernel with it off.";
 
 const sockets = [
   refuse(
@@ -221,6 +231,15 @@ const sockets = [
     "Pairs exist for Unix sockets; only TIPC knows others.",
     low(0, "NE", AF_UNIX),
   ),
+  refuse(
+    "setsockopt",
+    errno.ENOPROTOOPT,
+    "TCP_ULP puts kernel TLS and its like on a connection: parsers with a record of root exploits, which programs do without.",
+    low(1, "EQ", 6),
+    low(2, "EQ", 31),
+  ),
+  refuse("sendto sendmmsg", errno.EOPNOTSUPP, fastOpen, low(3, "NE", 0, MSG_FASTOPEN)),
+  refuse("sendmsg", errno.EOPNOTSUPP, fastOpen, low(2, "NE", 0, MSG_FASTOPEN)),
 ];
 
 export const baseDenials: readonly SeccompRule[] = [

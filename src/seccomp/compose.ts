@@ -1,4 +1,4 @@
-import { action, actionData, isErrno, strictness } from "./actions.js";
+import { action, isErrno, strictness } from "./actions.js";
 import { firstMatch, type BoundRule } from "./conditions.js";
 import { DecisionGraph, returnedActions, type Decision } from "./decision.js";
 import { dispatch } from "./dispatch.js";
@@ -51,18 +51,19 @@ export function compose(layers: Layers): Composition {
 }
 
 /**
- * The same, with the supervisor asked where the filter would refuse with an errno. ENOSYS stays with the kernel: its caller is asking
- * whether the call exists (libc tries clone3, then clone), and a signal that interrupts a notification would give it
- * EINTR for an answer.
+ * The same, with the supervisor asked where the filter would refuse with an errno. Except for clone3: libc tries it on every fork, and only
+ * ENOSYS makes it go on to clone, while a signal that interrupts a notification would give it EINTR for an answer.
  */
 export function refusalsOnRecord(composition: Composition): Composition {
-  const { graph } = composition;
-  const ask = (value: number): Decision =>
-    graph.return(isErrno(value) && actionData(value) !== ENOSYS ? action.notify : value);
-  const decisions = new Map<number, Decision>();
-  for (const [number, decision] of composition.decisions)
-    decisions.set(number, graph.mapReturns(decision, ask));
-  return { ...composition, decisions };
+  const { arch, graph, decisions } = composition;
+  const clone3 = syscallNumber(arch, "clone3");
+  const onRecord = (value: number): number => (isErrno(value) ? action.notify : value);
+  const ask = (value: number): Decision => graph.return(onRecord(value));
+  const asking = new Map<number, Decision>();
+  for (const [number, decision] of decisions) {
+    asking.set(number, number === clone3 ? decision : graph.mapReturns(decision, ask));
+  }
+  return { ...composition, decisions: asking, unknownCalls: onRecord(composition.unknownCalls) };
 }
 
 /** The decision of the whole filter. */
