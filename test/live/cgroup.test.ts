@@ -1,11 +1,10 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
 import { SkillboxError } from "../../src/errors.js";
 import { clearStaleCgroups, createCgroup, probeCgroups, type Cgroup } from "../../src/sandbox/cgroup.js";
-import { cgroupName } from "../../src/sandbox/cgroup-stale.js";
 import { has, requires } from "../helpers/requires.js";
 
 const MiB = 1024 * 1024;
@@ -129,9 +128,10 @@ liveTest.serial("kill reaches every process, a forking one too; twice does no ha
 
 liveTest.serial("what a dead runner left is killed and removed, what lives is not", async (t) => {
   const cgroup = await createCgroup({ runId: "alive", pids: 8 });
-  const base = dirname(directoriesOf(cgroup)[0] ?? "");
-  // Our own name with another start time is what a runner leaves whose pid has been given out again.
-  const leftover = join(base, cgroupName("dead").replace(/^(skillbox-\d+-)(\d+)/, "$11"));
+  const [alive = ""] = directoriesOf(cgroup);
+  const base = dirname(alive);
+  // The same name with another start time is what a runner leaves whose pid has been given out again.
+  const leftover = join(base, basename(alive).replace(/^(skillbox-\d+-)(\d+)/, "$11"));
   try {
     mkdirSync(leftover);
     const procs = join(leftover, "cgroup.procs");

@@ -61,7 +61,7 @@ test("the page ends in the verdict, and each thing that is missing has a cure be
   const lines = printed.trimEnd().split("\n");
   t.regex(lines.at(-1) ?? "", /^skillbox (runs|cannot run) here/);
   for (const [index, line] of lines.entries()) {
-    if (line.includes(" MISSING ")) t.regex(lines[index + 1] ?? "", /why: {2}/);
+    if (/^ {2}\S+ +missing /i.test(line)) t.regex(lines[index + 1] ?? "", /why: {2}/);
   }
 });
 
