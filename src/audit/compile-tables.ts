@@ -20,10 +20,9 @@ export function compileTables(): CompiledTables {
   const arm64 = Object.values(flagTables("arm64")).map(encodeTable);
   const own = x64.findLastIndex((table, number) => table !== arm64[number]) + 1;
   // The arguments refer to tables by number, which is the same for both.
-  const calls = [...readSignatures("x64").signatures].map(([name, signature]) => [
-    name,
-    encodeSignature(signature),
-  ]);
+  const calls = [...readSignatures("x64").signatures].map(
+    ([name, signature]) => [name, encodeSignature(signature)] as const,
+  );
   return {
     ownTables: { x64: x64.slice(0, own), arm64: arm64.slice(0, own) },
     sharedTables: x64.slice(own),

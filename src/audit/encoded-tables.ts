@@ -20,33 +20,33 @@ export const sharedTables = [
   "\0\x05\0\0\0\x0a\0\0\0AT_EACCESS\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x13\0\0\0AT_SYMLINK_NOFOLLOW\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x11\0\0\0AT_SYMLINK_FOLLOW\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0f\0\0\0AT_NO_AUTOMOUNT\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0d\0\0\0AT_EMPTY_PATH\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0",
   "\0\x04\0\0\0\x04\0\0\0F_OK\0\0\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x04\0\0\0R_OK\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0W_OK\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x04\0\0\0X_OK\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0",
   "\0\x07\0\0\0\x13\0\0\0AT_SYMLINK_NOFOLLOW\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x11\0\0\0AT_SYMLINK_FOLLOW\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0f\0\0\0AT_NO_AUTOMOUNT\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0d\0\0\0AT_EMPTY_PATH\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\x13\0\0\0AT_STATX_FORCE_SYNC\0\0 \0\0\0\0\0\0\0`\0\0\0\0\0\0\x12\0\0\0AT_STATX_DONT_SYNC\0\0@\0\0\0\0\0\0\0`\0\0\0\0\0\0\x0c\0\0\0AT_RECURSIVE\0\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0",
-  "\0\x01\0\0\0\x09\0\0\0O_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
   "\0\x02\0\0\0\x13\0\0\0CLOSE_RANGE_UNSHARE\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x13\0\0\0CLOSE_RANGE_CLOEXEC\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0",
-  "\0\x01\0\0\0\x0d\0\0\0EPOLL_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
-  "\x01\x03\0\0\0\x0d\0\0\0EPOLL_CTL_ADD\0\x01\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0EPOLL_CTL_DEL\0\x02\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0EPOLL_CTL_MOD\0\x03\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0",
-  "\0\x03\0\0\0\x0d\0\0\0EFD_SEMAPHORE\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0c\0\0\0EFD_NONBLOCK\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0b\0\0\0EFD_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
   "\0\x05\0\0\0\x0f\0\0\0AT_EXECVE_CHECK\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\x13\0\0\0AT_SYMLINK_NOFOLLOW\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x11\0\0\0AT_SYMLINK_FOLLOW\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0f\0\0\0AT_NO_AUTOMOUNT\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0d\0\0\0AT_EMPTY_PATH\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0",
   "\x01\x06\0\0\0\x11\0\0\0POSIX_FADV_NORMAL\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x11\0\0\0POSIX_FADV_RANDOM\0\x01\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x15\0\0\0POSIX_FADV_SEQUENTIAL\0\x02\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x13\0\0\0POSIX_FADV_WILLNEED\0\x03\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x13\0\0\0POSIX_FADV_DONTNEED\0\x04\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x12\0\0\0POSIX_FADV_NOREUSE\0\x05\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0",
   "\0\x08\0\0\0\x13\0\0\0FALLOC_FL_KEEP_SIZE\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x14\0\0\0FALLOC_FL_PUNCH_HOLE\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x17\0\0\0FALLOC_FL_NO_HIDE_STALE\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x18\0\0\0FALLOC_FL_COLLAPSE_RANGE\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x14\0\0\0FALLOC_FL_ZERO_RANGE\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x16\0\0\0FALLOC_FL_INSERT_RANGE\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x17\0\0\0FALLOC_FL_UNSHARE_RANGE\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x16\0\0\0FALLOC_FL_WRITE_ZEROES\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0",
-  "\0\x10\0\0\0\x0b\0\0\0FAN_CLOEXEC\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0c\0\0\0FAN_NONBLOCK\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x0f\0\0\0FAN_CLASS_NOTIF\0\0\0\0\0\0\0\0\0\x0c\0\0\0\0\0\0\0\x11\0\0\0FAN_CLASS_CONTENT\0\x04\0\0\0\0\0\0\0\x0c\0\0\0\0\0\0\0\x15\0\0\0FAN_CLASS_PRE_CONTENT\0\x08\0\0\0\0\0\0\0\x0c\0\0\0\0\0\0\0\x13\0\0\0FAN_UNLIMITED_QUEUE\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x13\0\0\0FAN_UNLIMITED_MARKS\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x10\0\0\0FAN_ENABLE_AUDIT\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x10\0\0\0FAN_REPORT_PIDFD\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x0e\0\0\0FAN_REPORT_TID\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x0e\0\0\0FAN_REPORT_FID\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x12\0\0\0FAN_REPORT_DIR_FID\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0f\0\0\0FAN_REPORT_NAME\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x15\0\0\0FAN_REPORT_TARGET_FID\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\x13\0\0\0FAN_REPORT_FD_ERROR\0\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\x0e\0\0\0FAN_REPORT_MNT\0\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0",
-  "\0\x0c\0\0\0\x0c\0\0\0FAN_MARK_ADD\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0f\0\0\0FAN_MARK_REMOVE\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x14\0\0\0FAN_MARK_DONT_FOLLOW\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x10\0\0\0FAN_MARK_ONLYDIR\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x0e\0\0\0FAN_MARK_MNTNS\0\x10\x01\0\0\0\0\0\0\x10\x01\0\0\0\0\0\0\x0e\0\0\0FAN_MARK_MOUNT\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x15\0\0\0FAN_MARK_IGNORED_MASK\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x1c\0\0\0FAN_MARK_IGNORED_SURV_MODIFY\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x0e\0\0\0FAN_MARK_FLUSH\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x13\0\0\0FAN_MARK_FILESYSTEM\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x12\0\0\0FAN_MARK_EVICTABLE\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x0f\0\0\0FAN_MARK_IGNORE\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0",
-  "\0\x17\0\0\0\x0a\0\0\0FAN_ACCESS\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0a\0\0\0FAN_MODIFY\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x0a\0\0\0FAN_ATTRIB\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x0f\0\0\0FAN_CLOSE_WRITE\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x11\0\0\0FAN_CLOSE_NOWRITE\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x08\0\0\0FAN_OPEN\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x0e\0\0\0FAN_MOVED_FROM\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x0c\0\0\0FAN_MOVED_TO\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x0a\0\0\0FAN_CREATE\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x0a\0\0\0FAN_DELETE\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x0f\0\0\0FAN_DELETE_SELF\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0d\0\0\0FAN_MOVE_SELF\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0d\0\0\0FAN_OPEN_EXEC\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\x0c\0\0\0FAN_FS_ERROR\0\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\x0d\0\0\0FAN_OPEN_PERM\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\x0f\0\0\0FAN_ACCESS_PERM\0\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\x12\0\0\0FAN_OPEN_EXEC_PERM\0\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\x0e\0\0\0FAN_PRE_ACCESS\0\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\x0e\0\0\0FAN_MNT_ATTACH\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\x0e\0\0\0FAN_MNT_DETACH\0\0\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\x12\0\0\0FAN_EVENT_ON_CHILD\0\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\x0a\0\0\0FAN_RENAME\0\0\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\x09\0\0\0FAN_ONDIR\0\0\0\0@\0\0\0\0\0\0\0@\0\0\0\0",
   "\x01#\0\0\0\x07\0\0\0F_DUPFD\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x07\0\0\0F_GETFD\0\x01\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x07\0\0\0F_SETFD\0\x02\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x07\0\0\0F_GETFL\0\x03\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x07\0\0\0F_SETFL\0\x04\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x07\0\0\0F_GETLK\0\x05\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x07\0\0\0F_SETLK\0\x06\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x08\0\0\0F_SETLKW\0\x07\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x08\0\0\0F_SETOWN\0\x08\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x08\0\0\0F_GETOWN\0\x09\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x08\0\0\0F_SETSIG\0\x0a\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x08\0\0\0F_GETSIG\0\x0b\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0b\0\0\0F_SETOWN_EX\0\x0f\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0b\0\0\0F_GETOWN_EX\0\x10\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0f\0\0\0F_GETOWNER_UIDS\0\x11\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0b\0\0\0F_OFD_GETLK\0$\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0b\0\0\0F_OFD_SETLK\0%\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0c\0\0\0F_OFD_SETLKW\0&\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0a\0\0\0F_SETLEASE\0\0\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0a\0\0\0F_GETLEASE\0\x01\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x08\0\0\0F_NOTIFY\0\x02\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0F_DUPFD_QUERY\0\x03\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0f\0\0\0F_CREATED_QUERY\0\x04\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0a\0\0\0F_CANCELLK\0\x05\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0f\0\0\0F_DUPFD_CLOEXEC\0\x06\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0c\0\0\0F_SETPIPE_SZ\0\x07\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0c\0\0\0F_GETPIPE_SZ\0\x08\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0b\0\0\0F_ADD_SEALS\0\x09\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0b\0\0\0F_GET_SEALS\0\x0a\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0F_GET_RW_HINT\0\x0b\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0F_SET_RW_HINT\0\x0c\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x12\0\0\0F_GET_FILE_RW_HINT\0\x0d\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x12\0\0\0F_SET_FILE_RW_HINT\0\x0e\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0a\0\0\0F_GETDELEG\0\x0f\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0a\0\0\0F_SETDELEG\0\x10\x04\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0",
   "\0\x04\0\0\0\x07\0\0\0LOCK_SH\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x07\0\0\0LOCK_EX\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x07\0\0\0LOCK_NB\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x07\0\0\0LOCK_UN\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0",
   "\0\x07\0\0\0\x0d\0\0\0AT_HANDLE_FID\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x17\0\0\0AT_HANDLE_MNT_ID_UNIQUE\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x15\0\0\0AT_HANDLE_CONNECTABLE\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x13\0\0\0AT_SYMLINK_NOFOLLOW\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x11\0\0\0AT_SYMLINK_FOLLOW\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0f\0\0\0AT_NO_AUTOMOUNT\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0d\0\0\0AT_EMPTY_PATH\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0",
-  "\0\x02\0\0\0\x0b\0\0\0IN_NONBLOCK\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0a\0\0\0IN_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
-  "\0\x13\0\0\0\x0d\0\0\0IN_ALL_EVENTS\0\xff\x0f\0\0\0\0\0\0\xff\x0f\0\0\0\0\0\0\x09\0\0\0IN_ACCESS\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x09\0\0\0IN_MODIFY\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x09\0\0\0IN_ATTRIB\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x0e\0\0\0IN_CLOSE_WRITE\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x10\0\0\0IN_CLOSE_NOWRITE\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x07\0\0\0IN_OPEN\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x0d\0\0\0IN_MOVED_FROM\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x0b\0\0\0IN_MOVED_TO\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x09\0\0\0IN_CREATE\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x09\0\0\0IN_DELETE\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x0e\0\0\0IN_DELETE_SELF\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0c\0\0\0IN_MOVE_SELF\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0a\0\0\0IN_ONLYDIR\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\x0e\0\0\0IN_DONT_FOLLOW\0\0\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\x0e\0\0\0IN_EXCL_UNLINK\0\0\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\x0e\0\0\0IN_MASK_CREATE\0\0\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\x0b\0\0\0IN_MASK_ADD\0\0\0\0 \0\0\0\0\0\0\0 \0\0\0\0\x0a\0\0\0IN_ONESHOT\0\0\0\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0",
   "\0\x03\0\0\0\x10\0\0\0RENAME_NOREPLACE\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0f\0\0\0RENAME_EXCHANGE\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x0f\0\0\0RENAME_WHITEOUT\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0",
   "\0\x06\0\0\0\x0f\0\0\0RESOLVE_NO_XDEV\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x15\0\0\0RESOLVE_NO_MAGICLINKS\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x13\0\0\0RESOLVE_NO_SYMLINKS\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x0f\0\0\0RESOLVE_BENEATH\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x0f\0\0\0RESOLVE_IN_ROOT\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x0e\0\0\0RESOLVE_CACHED\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0",
   "\0\x09\0\0\0\x09\0\0\0RWF_HIPRI\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x09\0\0\0RWF_DSYNC\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x08\0\0\0RWF_SYNC\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x0a\0\0\0RWF_NOWAIT\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x0a\0\0\0RWF_APPEND\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x0c\0\0\0RWF_NOAPPEND\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x0a\0\0\0RWF_ATOMIC\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x0d\0\0\0RWF_DONTCACHE\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x0c\0\0\0RWF_NOSIGNAL\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0",
-  "\0\x02\0\0\0\x0c\0\0\0SFD_NONBLOCK\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0b\0\0\0SFD_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
   "\0\x04\0\0\0\x0d\0\0\0SPLICE_F_MOVE\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x11\0\0\0SPLICE_F_NONBLOCK\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x0d\0\0\0SPLICE_F_MORE\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x0d\0\0\0SPLICE_F_GIFT\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0",
   "\0\x13\0\0\0\x11\0\0\0STATX_BASIC_STATS\0\xff\x07\0\0\0\0\0\0\xff\x07\0\0\0\0\0\0\x0a\0\0\0STATX_TYPE\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0a\0\0\0STATX_MODE\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x0b\0\0\0STATX_NLINK\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x09\0\0\0STATX_UID\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x09\0\0\0STATX_GID\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x0b\0\0\0STATX_ATIME\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x0b\0\0\0STATX_MTIME\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x0b\0\0\0STATX_CTIME\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x09\0\0\0STATX_INO\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x0a\0\0\0STATX_SIZE\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x0c\0\0\0STATX_BLOCKS\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0b\0\0\0STATX_BTIME\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0c\0\0\0STATX_MNT_ID\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\x0e\0\0\0STATX_DIOALIGN\0\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\x13\0\0\0STATX_MNT_ID_UNIQUE\0\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\x0c\0\0\0STATX_SUBVOL\0\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\x12\0\0\0STATX_WRITE_ATOMIC\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\x14\0\0\0STATX_DIO_READ_ALIGN\0\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0",
   "\0\x03\0\0\0\x1b\0\0\0SYNC_FILE_RANGE_WAIT_BEFORE\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x15\0\0\0SYNC_FILE_RANGE_WRITE\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x1a\0\0\0SYNC_FILE_RANGE_WAIT_AFTER\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0",
-  "\0\x02\0\0\0\x0c\0\0\0TFD_NONBLOCK\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0b\0\0\0TFD_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
   "\0\x01\0\0\0\x0c\0\0\0AT_REMOVEDIR\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0",
   "\x01\x05\0\0\0\x08\0\0\0SEEK_SET\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x08\0\0\0SEEK_CUR\0\x01\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x08\0\0\0SEEK_END\0\x02\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x09\0\0\0SEEK_DATA\0\x03\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x09\0\0\0SEEK_HOLE\0\x04\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0",
   "\0\x02\0\0\0\x0c\0\0\0XATTR_CREATE\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0d\0\0\0XATTR_REPLACE\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0",
+  "\0\x01\0\0\0\x09\0\0\0O_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
+  "\0\x01\0\0\0\x0d\0\0\0EPOLL_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
+  "\x01\x03\0\0\0\x0d\0\0\0EPOLL_CTL_ADD\0\x01\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0EPOLL_CTL_DEL\0\x02\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0EPOLL_CTL_MOD\0\x03\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0",
+  "\0\x03\0\0\0\x0d\0\0\0EFD_SEMAPHORE\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0c\0\0\0EFD_NONBLOCK\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0b\0\0\0EFD_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
+  "\0\x10\0\0\0\x0b\0\0\0FAN_CLOEXEC\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0c\0\0\0FAN_NONBLOCK\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x0f\0\0\0FAN_CLASS_NOTIF\0\0\0\0\0\0\0\0\0\x0c\0\0\0\0\0\0\0\x11\0\0\0FAN_CLASS_CONTENT\0\x04\0\0\0\0\0\0\0\x0c\0\0\0\0\0\0\0\x15\0\0\0FAN_CLASS_PRE_CONTENT\0\x08\0\0\0\0\0\0\0\x0c\0\0\0\0\0\0\0\x13\0\0\0FAN_UNLIMITED_QUEUE\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x13\0\0\0FAN_UNLIMITED_MARKS\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x10\0\0\0FAN_ENABLE_AUDIT\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x10\0\0\0FAN_REPORT_PIDFD\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x0e\0\0\0FAN_REPORT_TID\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x0e\0\0\0FAN_REPORT_FID\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x12\0\0\0FAN_REPORT_DIR_FID\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0f\0\0\0FAN_REPORT_NAME\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x15\0\0\0FAN_REPORT_TARGET_FID\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\x13\0\0\0FAN_REPORT_FD_ERROR\0\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\x0e\0\0\0FAN_REPORT_MNT\0\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0",
+  "\0\x0c\0\0\0\x0c\0\0\0FAN_MARK_ADD\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0f\0\0\0FAN_MARK_REMOVE\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x14\0\0\0FAN_MARK_DONT_FOLLOW\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x10\0\0\0FAN_MARK_ONLYDIR\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x0e\0\0\0FAN_MARK_MNTNS\0\x10\x01\0\0\0\0\0\0\x10\x01\0\0\0\0\0\0\x0e\0\0\0FAN_MARK_MOUNT\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x15\0\0\0FAN_MARK_IGNORED_MASK\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x1c\0\0\0FAN_MARK_IGNORED_SURV_MODIFY\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x0e\0\0\0FAN_MARK_FLUSH\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x13\0\0\0FAN_MARK_FILESYSTEM\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x12\0\0\0FAN_MARK_EVICTABLE\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x0f\0\0\0FAN_MARK_IGNORE\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0",
+  "\0\x17\0\0\0\x0a\0\0\0FAN_ACCESS\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0a\0\0\0FAN_MODIFY\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x0a\0\0\0FAN_ATTRIB\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x0f\0\0\0FAN_CLOSE_WRITE\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x11\0\0\0FAN_CLOSE_NOWRITE\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x08\0\0\0FAN_OPEN\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x0e\0\0\0FAN_MOVED_FROM\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x0c\0\0\0FAN_MOVED_TO\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x0a\0\0\0FAN_CREATE\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x0a\0\0\0FAN_DELETE\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x0f\0\0\0FAN_DELETE_SELF\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0d\0\0\0FAN_MOVE_SELF\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0d\0\0\0FAN_OPEN_EXEC\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\x0c\0\0\0FAN_FS_ERROR\0\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\x0d\0\0\0FAN_OPEN_PERM\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\x0f\0\0\0FAN_ACCESS_PERM\0\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\x12\0\0\0FAN_OPEN_EXEC_PERM\0\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\x0e\0\0\0FAN_PRE_ACCESS\0\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\x0e\0\0\0FAN_MNT_ATTACH\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\x0e\0\0\0FAN_MNT_DETACH\0\0\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\x12\0\0\0FAN_EVENT_ON_CHILD\0\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\x0a\0\0\0FAN_RENAME\0\0\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\x09\0\0\0FAN_ONDIR\0\0\0\0@\0\0\0\0\0\0\0@\0\0\0\0",
+  "\0\x02\0\0\0\x0b\0\0\0IN_NONBLOCK\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0a\0\0\0IN_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
+  "\0\x13\0\0\0\x0d\0\0\0IN_ALL_EVENTS\0\xff\x0f\0\0\0\0\0\0\xff\x0f\0\0\0\0\0\0\x09\0\0\0IN_ACCESS\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x09\0\0\0IN_MODIFY\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x09\0\0\0IN_ATTRIB\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x0e\0\0\0IN_CLOSE_WRITE\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x10\0\0\0IN_CLOSE_NOWRITE\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x07\0\0\0IN_OPEN\0 \0\0\0\0\0\0\0 \0\0\0\0\0\0\0\x0d\0\0\0IN_MOVED_FROM\0@\0\0\0\0\0\0\0@\0\0\0\0\0\0\0\x0b\0\0\0IN_MOVED_TO\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x09\0\0\0IN_CREATE\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x09\0\0\0IN_DELETE\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x0e\0\0\0IN_DELETE_SELF\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x0c\0\0\0IN_MOVE_SELF\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0a\0\0\0IN_ONLYDIR\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\x0e\0\0\0IN_DONT_FOLLOW\0\0\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\x0e\0\0\0IN_EXCL_UNLINK\0\0\0\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\x0e\0\0\0IN_MASK_CREATE\0\0\0\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\x0b\0\0\0IN_MASK_ADD\0\0\0\0 \0\0\0\0\0\0\0 \0\0\0\0\x0a\0\0\0IN_ONESHOT\0\0\0\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0",
+  "\0\x02\0\0\0\x0c\0\0\0SFD_NONBLOCK\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0b\0\0\0SFD_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
+  "\0\x02\0\0\0\x0c\0\0\0TFD_NONBLOCK\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\x0b\0\0\0TFD_CLOEXEC\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0",
   "\x01\x1b\0\0\0\x0b\0\0\0MADV_NORMAL\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0b\0\0\0MADV_RANDOM\0\x01\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0f\0\0\0MADV_SEQUENTIAL\0\x02\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0MADV_WILLNEED\0\x03\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0MADV_DONTNEED\0\x04\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x09\0\0\0MADV_FREE\0\x08\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0b\0\0\0MADV_REMOVE\0\x09\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0MADV_DONTFORK\0\x0a\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0b\0\0\0MADV_DOFORK\0\x0b\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0e\0\0\0MADV_MERGEABLE\0\x0c\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x10\0\0\0MADV_UNMERGEABLE\0\x0d\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0MADV_HUGEPAGE\0\x0e\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0f\0\0\0MADV_NOHUGEPAGE\0\x0f\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0MADV_DONTDUMP\0\x10\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0b\0\0\0MADV_DODUMP\0\x11\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0f\0\0\0MADV_WIPEONFORK\0\x12\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0f\0\0\0MADV_KEEPONFORK\0\x13\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x09\0\0\0MADV_COLD\0\x14\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0c\0\0\0MADV_PAGEOUT\0\x15\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x12\0\0\0MADV_POPULATE_READ\0\x16\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x13\0\0\0MADV_POPULATE_WRITE\0\x17\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x14\0\0\0MADV_DONTNEED_LOCKED\0\x18\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0MADV_COLLAPSE\0\x19\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x0d\0\0\0MADV_HWPOISON\0d\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x11\0\0\0MADV_SOFT_OFFLINE\0e\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x12\0\0\0MADV_GUARD_INSTALL\0f\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\x11\0\0\0MADV_GUARD_REMOVE\0g\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0",
   "\0\x03\0\0\0\x0e\0\0\0MPOL_MF_STRICT\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x0c\0\0\0MPOL_MF_MOVE\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x10\0\0\0MPOL_MF_MOVE_ALL\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0",
   "\0\x07\0\0\0\x0b\0\0\0MFD_CLOEXEC\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x11\0\0\0MFD_ALLOW_SEALING\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x0b\0\0\0MFD_HUGETLB\0\x04\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x0f\0\0\0MFD_NOEXEC_SEAL\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0MFD_EXEC\0\x10\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x0c\0\0\0MFD_HUGE_2MB\0\0\0\0T\0\0\0\0\0\0\0\xfc\0\0\0\0\x0c\0\0\0MFD_HUGE_1GB\0\0\0\0x\0\0\0\0\0\0\0\xfc\0\0\0\0",
@@ -130,7 +130,7 @@ export const sharedTables = [
 export const calls: Readonly<Record<string, string>> = {
   execve: "\x0c\0\0\0process.exec\0\x02\0\0\0\x04\0\0\0path\0\0\x04\xff\0\x04\0\0\0argv\0\x01\x09\0\0",
   execveat:
-    "\x0c\0\0\0process.exec\0\x04\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x04\0\0\0argv\0\x02\x09\0\0\x05\0\0\0flags\0\x04\x0e\x0c\0",
+    "\x0c\0\0\0process.exec\0\x04\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x04\0\0\0argv\0\x02\x09\0\0\x05\0\0\0flags\0\x04\x0e\x08\0",
   kill: "\x0e\0\0\0process.signal\0\x02\0\0\0\x03\0\0\0pid\0\0\0\0\0\x03\0\0\0sig\0\x01\x0cF\0",
   tkill: "\x0e\0\0\0process.signal\0\x02\0\0\0\x03\0\0\0tid\0\0\0\0\0\x03\0\0\0sig\0\x01\x0cF\0",
   tgkill:
@@ -144,7 +144,7 @@ export const calls: Readonly<Record<string, string>> = {
   openat:
     "\x09\0\0\0file.open\0\x04\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x05\0\0\0flags\0\x02\x0e\0\0\x04\0\0\0mode\0\x03\x07\x02\0",
   openat2:
-    "\x09\0\0\0file.open\0\x04\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x03\0\0\0how\0\x02\x0b\0\x18\x04\0\0\0size\0\x03\x0f\0\0",
+    "\x09\0\0\0file.open\0\x04\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x03\0\0\0how\0\x02\x0b\0\x0f\x04\0\0\0size\0\x03\x0f\0\0",
   creat: "\x09\0\0\0file.open\0\x02\0\0\0\x04\0\0\0path\0\0\x04\xff\0\x04\0\0\0mode\0\x01\x07\xff\0",
   open_by_handle_at:
     "\x09\0\0\0file.open\0\x02\0\0\0\x08\0\0\0mount_fd\0\0\x03\0\0\x05\0\0\0flags\0\x02\x0e\0\0",
@@ -154,13 +154,13 @@ export const calls: Readonly<Record<string, string>> = {
     "\x0b\0\0\0file.create\0\x04\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x04\0\0\0mode\0\x02\x07\xff\0\x03\0\0\0dev\0\x03\x01\0\0",
   unlink: "\x0b\0\0\0file.delete\0\x01\0\0\0\x04\0\0\0path\0\0\x04\xff\0",
   unlinkat:
-    "\x0b\0\0\0file.delete\0\x03\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x05\0\0\0flags\0\x02\x0e\x1f\0",
+    "\x0b\0\0\0file.delete\0\x03\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x05\0\0\0flags\0\x02\x0e\x14\0",
   rmdir: "\x0b\0\0\0file.delete\0\x01\0\0\0\x04\0\0\0path\0\0\x04\xff\0",
   rename: "\x0b\0\0\0file.rename\0\x02\0\0\0\x07\0\0\0oldpath\0\0\x04\xff\0\x07\0\0\0newpath\0\x01\x04\xff\0",
   renameat:
     "\x0b\0\0\0file.rename\0\x04\0\0\0\x08\0\0\0olddirfd\0\0\x03\0\0\x07\0\0\0oldpath\0\x01\x04\0\0\x08\0\0\0newdirfd\0\x02\x03\0\0\x07\0\0\0newpath\0\x03\x04\x02\0",
   renameat2:
-    "\x0b\0\0\0file.rename\0\x05\0\0\0\x08\0\0\0olddirfd\0\0\x03\0\0\x07\0\0\0oldpath\0\x01\x04\0\0\x08\0\0\0newdirfd\0\x02\x03\0\0\x07\0\0\0newpath\0\x03\x04\x02\0\x05\0\0\0flags\0\x04\x0e\x17\0",
+    "\x0b\0\0\0file.rename\0\x05\0\0\0\x08\0\0\0olddirfd\0\0\x03\0\0\x07\0\0\0oldpath\0\x01\x04\0\0\x08\0\0\0newdirfd\0\x02\x03\0\0\x07\0\0\0newpath\0\x03\x04\x02\0\x05\0\0\0flags\0\x04\x0e\x0e\0",
   link: "\x09\0\0\0file.link\0\x02\0\0\0\x07\0\0\0oldpath\0\0\x04\xff\0\x07\0\0\0newpath\0\x01\x04\xff\0",
   linkat:
     "\x09\0\0\0file.link\0\x05\0\0\0\x08\0\0\0olddirfd\0\0\x03\0\0\x07\0\0\0oldpath\0\x01\x04\0\0\x08\0\0\0newdirfd\0\x02\x03\0\0\x07\0\0\0newpath\0\x03\x04\x02\0\x05\0\0\0flags\0\x04\x0e\x06\0",
@@ -173,7 +173,7 @@ export const calls: Readonly<Record<string, string>> = {
   truncate: "\x0d\0\0\0file.truncate\0\x02\0\0\0\x04\0\0\0path\0\0\x04\xff\0\x06\0\0\0length\0\x01\x0f\0\0",
   ftruncate: "\x0d\0\0\0file.truncate\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0length\0\x01\x0f\0\0",
   fallocate:
-    "\x0d\0\0\0file.truncate\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x04\0\0\0mode\0\x01\x0e\x0e\0\x06\0\0\0offset\0\x02\x0f\0\0\x04\0\0\0size\0\x03\x0f\0\0",
+    "\x0d\0\0\0file.truncate\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x04\0\0\0mode\0\x01\x0e\x0a\0\x06\0\0\0offset\0\x02\x0f\0\0\x04\0\0\0size\0\x03\x0f\0\0",
   chmod: "\x0f\0\0\0file.attributes\0\x02\0\0\0\x04\0\0\0path\0\0\x04\xff\0\x04\0\0\0mode\0\x01\x07\xff\0",
   fchmod: "\x0f\0\0\0file.attributes\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x04\0\0\0mode\0\x01\x07\xff\0",
   fchmodat:
@@ -194,11 +194,11 @@ export const calls: Readonly<Record<string, string>> = {
   utimensat:
     "\x0f\0\0\0file.attributes\0\x03\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x05\0\0\0flags\0\x03\x0e\x06\0",
   setxattr:
-    "\x0f\0\0\0file.attributes\0\x04\0\0\0\x04\0\0\0path\0\0\x04\xff\0\x04\0\0\0name\0\x01\x0a\0\0\x04\0\0\0size\0\x03\x0f\0\0\x05\0\0\0flags\0\x04\x0e!\0",
+    "\x0f\0\0\0file.attributes\0\x04\0\0\0\x04\0\0\0path\0\0\x04\xff\0\x04\0\0\0name\0\x01\x0a\0\0\x04\0\0\0size\0\x03\x0f\0\0\x05\0\0\0flags\0\x04\x0e\x16\0",
   lsetxattr:
-    "\x0f\0\0\0file.attributes\0\x04\0\0\0\x04\0\0\0path\0\0\x04\xff\0\x04\0\0\0name\0\x01\x0a\0\0\x04\0\0\0size\0\x03\x0f\0\0\x05\0\0\0flags\0\x04\x0e!\0",
+    "\x0f\0\0\0file.attributes\0\x04\0\0\0\x04\0\0\0path\0\0\x04\xff\0\x04\0\0\0name\0\x01\x0a\0\0\x04\0\0\0size\0\x03\x0f\0\0\x05\0\0\0flags\0\x04\x0e\x16\0",
   fsetxattr:
-    "\x0f\0\0\0file.attributes\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x04\0\0\0name\0\x01\x0a\0\0\x04\0\0\0size\0\x03\x0f\0\0\x05\0\0\0flags\0\x04\x0e!\0",
+    "\x0f\0\0\0file.attributes\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x04\0\0\0name\0\x01\x0a\0\0\x04\0\0\0size\0\x03\x0f\0\0\x05\0\0\0flags\0\x04\x0e\x16\0",
   setxattrat:
     "\x0f\0\0\0file.attributes\0\x05\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x08\0\0\0at_flags\0\x02\x0e\x06\0\x04\0\0\0name\0\x03\x0a\0\0\x04\0\0\0size\0\x05\x0f\0\0",
   removexattr:
@@ -298,9 +298,9 @@ export const calls: Readonly<Record<string, string>> = {
     "\x09\0\0\0privilege\0\x04\0\0\0\x04\0\0\0type\0\0\x0a\0\0\x0b\0\0\0description\0\x01\x0a\0\0\x0c\0\0\0callout_info\0\x02\x0a\0\0\x0c\0\0\0dest_keyring\0\x03\0\0\0",
   keyctl: "\x09\0\0\0privilege\0\x01\0\0\0\x09\0\0\0operation\0\0\x06T\0",
   fanotify_init:
-    "\x09\0\0\0privilege\0\x02\0\0\0\x05\0\0\0flags\0\0\x0e\x0f\0\x0d\0\0\0event_f_flags\0\x01\x0e\0\0",
+    "\x09\0\0\0privilege\0\x02\0\0\0\x05\0\0\0flags\0\0\x0e\x1b\0\x0d\0\0\0event_f_flags\0\x01\x0e\0\0",
   fanotify_mark:
-    "\x09\0\0\0privilege\0\x05\0\0\0\x0b\0\0\0fanotify_fd\0\0\x02\0\0\x05\0\0\0flags\0\x01\x0e\x10\0\x04\0\0\0mask\0\x02\x05\x11\0\x05\0\0\0dirfd\0\x03\x03\0\0\x04\0\0\0path\0\x04\x04\x03\0",
+    "\x09\0\0\0privilege\0\x05\0\0\0\x0b\0\0\0fanotify_fd\0\0\x02\0\0\x05\0\0\0flags\0\x01\x0e\x1c\0\x04\0\0\0mask\0\x02\x05\x1d\0\x05\0\0\0dirfd\0\x03\x03\0\0\x04\0\0\0path\0\x04\x04\x03\0",
   kexec_load: "\x09\0\0\0privilege\0\x02\0\0\0\x05\0\0\0entry\0\0\x01\0\0\x0b\0\0\0nr_segments\0\x01\x01\0\0",
   kexec_file_load:
     "\x09\0\0\0privilege\0\x03\0\0\0\x09\0\0\0kernel_fd\0\0\x02\0\0\x09\0\0\0initrd_fd\0\x01\x02\0\0\x05\0\0\0flags\0\x04\x05S\0",
@@ -349,38 +349,38 @@ export const calls: Readonly<Record<string, string>> = {
   pwritev:
     "\x07\0\0\0syscall\0\x03\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0iovcnt\0\x02\0\0\0\x06\0\0\0offset\0\x03\x01\0\0",
   preadv2:
-    "\x07\0\0\0syscall\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0iovcnt\0\x02\0\0\0\x06\0\0\0offset\0\x03\x01\0\0\x05\0\0\0flags\0\x05\x0e\x19\0",
+    "\x07\0\0\0syscall\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0iovcnt\0\x02\0\0\0\x06\0\0\0offset\0\x03\x01\0\0\x05\0\0\0flags\0\x05\x0e\x10\0",
   pwritev2:
-    "\x07\0\0\0syscall\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0iovcnt\0\x02\0\0\0\x06\0\0\0offset\0\x03\x01\0\0\x05\0\0\0flags\0\x05\x0e\x19\0",
+    "\x07\0\0\0syscall\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0iovcnt\0\x02\0\0\0\x06\0\0\0offset\0\x03\x01\0\0\x05\0\0\0flags\0\x05\x0e\x10\0",
   readahead:
     "\x07\0\0\0syscall\0\x03\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0offset\0\x01\x01\0\0\x05\0\0\0count\0\x02\x0f\0\0",
   lseek:
-    "\x07\0\0\0syscall\0\x03\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0offset\0\x01\x01\0\0\x06\0\0\0whence\0\x02\x06 \0",
+    "\x07\0\0\0syscall\0\x03\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0offset\0\x01\x01\0\0\x06\0\0\0whence\0\x02\x06\x15\0",
   close: "\x07\0\0\0syscall\0\x01\0\0\0\x02\0\0\0fd\0\0\x02\0\0",
   close_range:
-    "\x07\0\0\0syscall\0\x03\0\0\0\x05\0\0\0first\0\0\0\0\0\x04\0\0\0last\0\x01\0\0\0\x05\0\0\0flags\0\x02\x0e\x08\0",
+    "\x07\0\0\0syscall\0\x03\0\0\0\x05\0\0\0first\0\0\0\0\0\x04\0\0\0last\0\x01\0\0\0\x05\0\0\0flags\0\x02\x0e\x07\0",
   dup: "\x07\0\0\0syscall\0\x01\0\0\0\x05\0\0\0oldfd\0\0\x02\0\0",
   dup2: "\x07\0\0\0syscall\0\x02\0\0\0\x05\0\0\0oldfd\0\0\x02\0\0\x05\0\0\0newfd\0\x01\x02\0\0",
-  dup3: "\x07\0\0\0syscall\0\x03\0\0\0\x05\0\0\0oldfd\0\0\x02\0\0\x05\0\0\0newfd\0\x01\x02\0\0\x05\0\0\0flags\0\x02\x0e\x07\0",
+  dup3: "\x07\0\0\0syscall\0\x03\0\0\0\x05\0\0\0oldfd\0\0\x02\0\0\x05\0\0\0newfd\0\x01\x02\0\0\x05\0\0\0flags\0\x02\x0e\x17\0",
   pipe2: "\x07\0\0\0syscall\0\x01\0\0\0\x05\0\0\0flags\0\x01\x0e\x01\0",
-  fcntl: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x02\0\0\0op\0\x01\x06\x12\0",
+  fcntl: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x02\0\0\0op\0\x01\x06\x0b\0",
   ioctl: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x02\0\0\0op\0\x01\x06o\0",
-  flock: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x02\0\0\0op\0\x01\x0e\x13\0",
+  flock: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x02\0\0\0op\0\x01\x0e\x0c\0",
   fsync: "\x07\0\0\0syscall\0\x01\0\0\0\x02\0\0\0fd\0\0\x02\0\0",
   fdatasync: "\x07\0\0\0syscall\0\x01\0\0\0\x02\0\0\0fd\0\0\x02\0\0",
   syncfs: "\x07\0\0\0syscall\0\x01\0\0\0\x02\0\0\0fd\0\0\x02\0\0",
   sync_file_range:
-    "\x07\0\0\0syscall\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0offset\0\x01\x01\0\0\x06\0\0\0nbytes\0\x02\x0f\0\0\x05\0\0\0flags\0\x03\x0e\x1d\0",
+    "\x07\0\0\0syscall\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0offset\0\x01\x01\0\0\x06\0\0\0nbytes\0\x02\x0f\0\0\x05\0\0\0flags\0\x03\x0e\x13\0",
   fadvise64:
-    "\x07\0\0\0syscall\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0offset\0\x01\x01\0\0\x04\0\0\0size\0\x02\x0f\0\0\x06\0\0\0advice\0\x03\x06\x0d\0",
+    "\x07\0\0\0syscall\0\x04\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x06\0\0\0offset\0\x01\x01\0\0\x04\0\0\0size\0\x02\x0f\0\0\x06\0\0\0advice\0\x03\x06\x09\0",
   cachestat: "\x07\0\0\0syscall\0\x01\0\0\0\x02\0\0\0fd\0\0\x02\0\0",
   sendfile:
     "\x07\0\0\0syscall\0\x03\0\0\0\x06\0\0\0out_fd\0\0\x02\0\0\x05\0\0\0in_fd\0\x01\x02\0\0\x05\0\0\0count\0\x03\x0f\0\0",
   splice:
-    "\x07\0\0\0syscall\0\x04\0\0\0\x05\0\0\0fd_in\0\0\x02\0\0\x06\0\0\0fd_out\0\x02\x02\0\0\x04\0\0\0size\0\x04\x0f\0\0\x05\0\0\0flags\0\x05\x0e\x1b\0",
-  tee: "\x07\0\0\0syscall\0\x04\0\0\0\x05\0\0\0fd_in\0\0\x02\0\0\x06\0\0\0fd_out\0\x01\x02\0\0\x04\0\0\0size\0\x02\x0f\0\0\x05\0\0\0flags\0\x03\x0e\x1b\0",
+    "\x07\0\0\0syscall\0\x04\0\0\0\x05\0\0\0fd_in\0\0\x02\0\0\x06\0\0\0fd_out\0\x02\x02\0\0\x04\0\0\0size\0\x04\x0f\0\0\x05\0\0\0flags\0\x05\x0e\x11\0",
+  tee: "\x07\0\0\0syscall\0\x04\0\0\0\x05\0\0\0fd_in\0\0\x02\0\0\x06\0\0\0fd_out\0\x01\x02\0\0\x04\0\0\0size\0\x02\x0f\0\0\x05\0\0\0flags\0\x03\x0e\x11\0",
   vmsplice:
-    "\x07\0\0\0syscall\0\x03\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x07\0\0\0nr_segs\0\x02\x01\0\0\x05\0\0\0flags\0\x03\x0e\x1b\0",
+    "\x07\0\0\0syscall\0\x03\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x07\0\0\0nr_segs\0\x02\x01\0\0\x05\0\0\0flags\0\x03\x0e\x11\0",
   copy_file_range:
     "\x07\0\0\0syscall\0\x04\0\0\0\x05\0\0\0fd_in\0\0\x02\0\0\x06\0\0\0fd_out\0\x02\x02\0\0\x04\0\0\0size\0\x04\x0f\0\0\x05\0\0\0flags\0\x05\0\0\0",
   stat: "\x07\0\0\0syscall\0\x01\0\0\0\x04\0\0\0path\0\0\x04\xff\0",
@@ -389,7 +389,7 @@ export const calls: Readonly<Record<string, string>> = {
   newfstatat:
     "\x07\0\0\0syscall\0\x03\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x05\0\0\0flags\0\x03\x0e\x06\0",
   statx:
-    "\x07\0\0\0syscall\0\x04\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x05\0\0\0flags\0\x02\x0e\x06\0\x04\0\0\0mask\0\x03\x0e\x1c\0",
+    "\x07\0\0\0syscall\0\x04\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x05\0\0\0flags\0\x02\x0e\x06\0\x04\0\0\0mask\0\x03\x0e\x12\0",
   statfs: "\x07\0\0\0syscall\0\x01\0\0\0\x04\0\0\0path\0\0\x04\xff\0",
   fstatfs: "\x07\0\0\0syscall\0\x01\0\0\0\x02\0\0\0fd\0\0\x02\0\0",
   ustat: "\x07\0\0\0syscall\0\x01\0\0\0\x03\0\0\0dev\0\0\x01\0\0",
@@ -413,21 +413,21 @@ export const calls: Readonly<Record<string, string>> = {
   file_getattr:
     "\x07\0\0\0syscall\0\x04\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x04\0\0\0size\0\x03\x0f\0\0\x08\0\0\0at_flags\0\x04\x0e\x06\0",
   name_to_handle_at:
-    "\x07\0\0\0syscall\0\x03\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x05\0\0\0flags\0\x04\x0e\x14\0",
+    "\x07\0\0\0syscall\0\x03\0\0\0\x05\0\0\0dirfd\0\0\x03\0\0\x04\0\0\0path\0\x01\x04\0\0\x05\0\0\0flags\0\x04\x0e\x0d\0",
   getdents: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x05\0\0\0count\0\x02\x0f\0\0",
   getdents64: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x05\0\0\0count\0\x02\x0f\0\0",
   chdir: "\x07\0\0\0syscall\0\x01\0\0\0\x04\0\0\0path\0\0\x04\xff\0",
   fchdir: "\x07\0\0\0syscall\0\x01\0\0\0\x02\0\0\0fd\0\0\x02\0\0",
   getcwd: "\x07\0\0\0syscall\0\x01\0\0\0\x04\0\0\0size\0\x01\x0f\0\0",
   umask: "\x07\0\0\0syscall\0\x01\0\0\0\x04\0\0\0mask\0\0\x07\xff\0",
-  inotify_init1: "\x07\0\0\0syscall\0\x01\0\0\0\x05\0\0\0flags\0\0\x0e\x15\0",
+  inotify_init1: "\x07\0\0\0syscall\0\x01\0\0\0\x05\0\0\0flags\0\0\x0e\x1e\0",
   inotify_add_watch:
-    "\x07\0\0\0syscall\0\x03\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x04\0\0\0path\0\x01\x04\xff\0\x04\0\0\0mask\0\x02\x0e\x16\0",
+    "\x07\0\0\0syscall\0\x03\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x04\0\0\0path\0\x01\x04\xff\0\x04\0\0\0mask\0\x02\x0e\x1f\0",
   inotify_rm_watch: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x02\0\0\0wd\0\x01\0\0\0",
   epoll_create: "\x07\0\0\0syscall\0\x01\0\0\0\x04\0\0\0size\0\0\0\0\0",
-  epoll_create1: "\x07\0\0\0syscall\0\x01\0\0\0\x05\0\0\0flags\0\0\x0e\x09\0",
+  epoll_create1: "\x07\0\0\0syscall\0\x01\0\0\0\x05\0\0\0flags\0\0\x0e\x18\0",
   epoll_ctl:
-    "\x07\0\0\0syscall\0\x03\0\0\0\x04\0\0\0epfd\0\0\x02\0\0\x02\0\0\0op\0\x01\x06\x0a\0\x02\0\0\0fd\0\x02\x02\0\0",
+    "\x07\0\0\0syscall\0\x03\0\0\0\x04\0\0\0epfd\0\0\x02\0\0\x02\0\0\0op\0\x01\x06\x19\0\x02\0\0\0fd\0\x02\x02\0\0",
   epoll_wait:
     "\x07\0\0\0syscall\0\x03\0\0\0\x04\0\0\0epfd\0\0\x02\0\0\x09\0\0\0maxevents\0\x02\0\0\0\x07\0\0\0timeout\0\x03\0\0\0",
   epoll_pwait:
@@ -438,10 +438,10 @@ export const calls: Readonly<Record<string, string>> = {
   select: "\x07\0\0\0syscall\0\x01\0\0\0\x04\0\0\0nfds\0\0\0\0\0",
   pselect6: "\x07\0\0\0syscall\0\x01\0\0\0\x04\0\0\0nfds\0\0\0\0\0",
   eventfd: "\x07\0\0\0syscall\0\x01\0\0\0\x07\0\0\0initval\0\0\0\0\0",
-  eventfd2: "\x07\0\0\0syscall\0\x02\0\0\0\x07\0\0\0initval\0\0\0\0\0\x05\0\0\0flags\0\x01\x0e\x0b\0",
+  eventfd2: "\x07\0\0\0syscall\0\x02\0\0\0\x07\0\0\0initval\0\0\0\0\0\x05\0\0\0flags\0\x01\x0e\x1a\0",
   signalfd: "\x07\0\0\0syscall\0\x01\0\0\0\x02\0\0\0fd\0\0\x02\0\0",
-  signalfd4: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x05\0\0\0flags\0\x03\x0e\x1a\0",
-  timerfd_create: "\x07\0\0\0syscall\0\x02\0\0\0\x07\0\0\0clockid\0\0\x06-\0\x05\0\0\0flags\0\x01\x0e\x1e\0",
+  signalfd4: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x05\0\0\0flags\0\x03\x0e \0",
+  timerfd_create: "\x07\0\0\0syscall\0\x02\0\0\0\x07\0\0\0clockid\0\0\x06-\0\x05\0\0\0flags\0\x01\x0e!\0",
   timerfd_settime: "\x07\0\0\0syscall\0\x02\0\0\0\x02\0\0\0fd\0\0\x02\0\0\x05\0\0\0flags\0\x01\x0eI\0",
   timerfd_gettime: "\x07\0\0\0syscall\0\x01\0\0\0\x02\0\0\0fd\0\0\x02\0\0",
   io_setup: "\x07\0\0\0syscall\0\x01\0\0\0\x09\0\0\0nr_events\0\0\0\0\0",

@@ -1,3 +1,4 @@
+import * as descriptors from "./constants/descriptors.js";
 import * as files from "./constants/files.js";
 import { ioctlRequest } from "./constants/ioctl.js";
 import * as memory from "./constants/memory.js";
@@ -9,7 +10,8 @@ import type { Arch } from "../seccomp/syscall-table.js";
 
 /** The tables of names by the name that signatures.ts knows them by. Their order is their number on the wire. */
 export function flagTables(arch: Arch): Readonly<Record<string, FlagTable>> {
-  const { openFlags, pipeFlags, pipeFlagsArm64, ...otherFiles } = files;
+  const { openFlags, ...otherFiles } = files;
+  const { pipeFlags, pipeFlagsArm64, ...otherDescriptors } = descriptors;
   const { protection, mapFlags, ...otherMemory } = memory;
   return {
     openFlags: openFlags(arch),
@@ -17,6 +19,7 @@ export function flagTables(arch: Arch): Readonly<Record<string, FlagTable>> {
     protection: protection(arch),
     mapFlags: mapFlags(arch),
     ...otherFiles,
+    ...otherDescriptors,
     ...otherMemory,
     ...processes,
     ...privileges,
