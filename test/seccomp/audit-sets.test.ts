@@ -48,6 +48,7 @@ const table = `
   clone(0x1200011) -
   clone3(1, 88) -
   prlimit64(0, 4, 1) denied
+  socket(40, 1, 0) denied
   close(3) -
   futex(1) -
   mmap(0) -

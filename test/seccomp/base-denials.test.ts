@@ -4,6 +4,7 @@ import { auditSet, permissive } from "../../src/seccomp/audit-sets.js";
 import { baseDenials } from "../../src/seccomp/base-denials.js";
 import { actionName } from "../../src/seccomp/disassemble.js";
 import { evaluator } from "../../src/seccomp/evaluate.js";
+import { explain } from "../../src/seccomp/explain.js";
 import { compileFilter } from "../../src/seccomp/filter.js";
 import { loadProfile } from "../../src/seccomp/load-profile.js";
 import { auditArch, syscallNumber, type Arch } from "../../src/seccomp/syscall-table.js";
@@ -99,6 +100,14 @@ const table = `
   socket(40, 1, 0) → ERRNO(EAFNOSUPPORT)      AF_VSOCK
   socket(44, 3, 0) → ERRNO(EAFNOSUPPORT)      AF_XDP
   socket(0, 1, 0) → ERRNO(EAFNOSUPPORT)
+  setsockopt(3, 6, 1) → ALLOW                 TCP_NODELAY
+  setsockopt(3, 6, 31) → ERRNO(ENOPROTOOPT)   TCP_ULP
+  setsockopt(3, 1, 31) → ALLOW                the same number at SOL_SOCKET
+  sendto(3, 1, 5, 0x4000, 1, 16) → ALLOW      MSG_NOSIGNAL
+  sendto(3, 1, 5, 0x20000000, 1, 16) → ERRNO(EOPNOTSUPP)
+  sendmsg(3, 1, 0x20004000) → ERRNO(EOPNOTSUPP)
+  sendmsg(3, 1, 0x4000) → ALLOW
+  sendmmsg(3, 1, 5, 0x20000000) → ERRNO(EOPNOTSUPP)
   socketpair(1, 1, 0) → ALLOW
   socketpair(30, 1, 0) → ERRNO(EOPNOTSUPP)    AF_TIPC
 `;
@@ -114,6 +123,10 @@ const narrow: Readonly<Record<string, readonly number[]>> = {
   personality: [0],
   socket: [0, 1, 2],
   socketpair: [0],
+  setsockopt: [1, 2],
+  sendto: [3],
+  sendmsg: [2],
+  sendmmsg: [3],
 };
 
 interface Row {
@@ -185,6 +198,21 @@ test("a profile that kills where a denial would refuse still kills", (t) => {
   const run = evaluator(program);
   t.is(run({ nr: nr("ptrace"), arch: auditArch.x64, args: [] }).action, action.killProcess);
   t.is(run({ nr: nr("socket"), arch: auditArch.x64, args: [40n] }).action, action.killProcess);
+});
+
+test("explain names the rule that decided", (t) => {
+  const profile = loadProfile("default", { arch: "x64" });
+  const ask = (name: string, ...args: bigint[]): string => {
+    const found = explain(
+      { arch: "x64", profile, baseDenials },
+      { nr: syscallNumber("x64", name) ?? 1000, args },
+    );
+    return `${found.source} ${actionName(found.action)} ${found.rule?.comment?.split(" ")[0] ?? ""}`;
+  };
+  t.is(ask("read"), "profile ALLOW Reading,");
+  t.is(ask("clone", 0x1000_0011n), "base ERRNO(EPERM) Stops");
+  t.is(ask("io_setup"), "default ERRNO(ENOSYS) ");
+  t.is(ask("no such call"), "unknown ERRNO(ENOSYS) ");
 });
 
 test("each denial says in a sentence what it stops", (t) => {
