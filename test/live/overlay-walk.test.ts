@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, globSync, mkdirSync, mkdtempSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -7,44 +7,57 @@ import { requires } from "../helpers/requires.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const nobody = 65_534;
-const flags =
-  "-std=c++20 -g -O1 -Wall -Wextra -Werror -fno-exceptions -fno-rtti -fsanitize=address,undefined";
+const flags = [
+  ...["-std=c++20", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fno-rtti"],
+  "-fsanitize=address,undefined",
+];
 
 /** Built with sanitizers into a directory of its own, which ends with the test. */
 function runOverlayTest(t: ExecutionContext, uid: number | undefined): void {
   t.timeout(300_000);
-  const scratch = mkdtempSync(path.join(tmpdir(), "overlay-walk-"));
-  t.teardown(() => {
-    // Not rmSync: it recurses, and the deepest tree here has 10 000 levels.
-    spawnSync("rm", ["-rf", scratch]);
-  });
-  chmodSync(scratch, 0o755);
+  const scratch = temporaryDirectory(t, tmpdir());
   const program = path.join(scratch, "overlay_test");
-  const sources = [...globSync("native/overlay/*.cc", { cwd: root }), "test/native/overlay_test.cc"];
-  const build = spawnSync("g++", [...flags.split(" "), ...sources, "-o", program], {
-    cwd: root,
-    encoding: "utf8",
-  });
+  const sources = readdirSync(path.join(root, "native/overlay")).filter((name) => name.endsWith(".cc"));
+  const build = spawnSync(
+    "g++",
+    [
+      ...flags,
+      ...sources.map((name) => `native/overlay/${name}`),
+      "test/native/overlay_test.cc",
+      "-o",
+      program,
+    ],
+    { cwd: root, encoding: "utf8" },
+  );
   t.is(build.status, 0, build.stderr);
 
-  const work = path.join(scratch, "work");
-  mkdirSync(work);
-  if (uid !== undefined) chownSync(work, uid, uid);
+  const memory = existsSync("/dev/shm") ? temporaryDirectory(t, "/dev/shm") : scratch;
+  const directories = ["disk", "memory"].map((name) => path.join(name === "disk" ? scratch : memory, name));
+  for (const directory of directories) {
+    mkdirSync(directory);
+    if (uid !== undefined) chownSync(directory, uid, uid);
+  }
   const user = uid === undefined ? {} : { uid, gid: uid };
-  const run = spawnSync(program, [work], {
-    cwd: "/",
-    encoding: "utf8",
-    env: { PATH: process.env["PATH"] },
-    ...user,
-  });
-  t.log(
-    run.stdout
-      .split("\n")
-      .filter((line) => !line.startsWith("ok "))
-      .join("\n"),
-  );
+  const environment = { PATH: process.env["PATH"] };
+  const run = spawnSync(program, directories, { cwd: "/", encoding: "utf8", env: environment, ...user });
+  t.log(withoutPasses(run.stdout));
   t.is(run.status, 0, run.stderr);
   t.regex(run.stdout, /^1\.\.\d+$/m);
+}
+
+function temporaryDirectory(t: ExecutionContext, parent: string): string {
+  const directory = mkdtempSync(path.join(parent, "overlay-walk-"));
+  t.teardown(() => {
+    // Not rmSync: it recurses, and the deepest tree here has 10 000 levels.
+    spawnSync("rm", ["-rf", directory]);
+  });
+  chmodSync(directory, 0o755);
+  return directory;
+}
+
+function withoutPasses(output: string): string {
+  const lines = output.split("\n");
+  return lines.filter((line) => !line.startsWith("ok ")).join("\n");
 }
 
 const liveTest = requires(test, "overlay-userns", "program:g++", "program:perl");

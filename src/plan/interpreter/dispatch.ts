@@ -36,10 +36,8 @@ function envFamily(scope: Scope, root: string, name: string): Dispatch | undefin
   );
   if (manager === undefined) return undefined;
   const variable = `${manager.toUpperCase()}_VERSION`;
-  const chosen = scope.environment[variable];
-  const versions = chosen
-    ? chosen.split(":")
-    : globalVersions(readTrusted(scope, `${root}/version`, configBytes));
+  const chosen = setVariable(scope, variable);
+  const versions = chosen?.split(":") ?? globalVersions(readTrusted(scope, `${root}/version`, configBytes));
   for (const wanted of versions) {
     if (wanted === "system") return { kind: "pass" };
     const version =
@@ -48,7 +46,7 @@ function envFamily(scope: Scope, root: string, name: string): Dispatch | undefin
       installedVersion(scope, `${root}/versions`, wanted.replace(/^[a-z]+-/, ""));
     const program = `${root}/versions/${version}/bin/${name}`;
     if (version === undefined || !isProgram(scope.files, program)) continue;
-    const origin = chosen ? `$${variable}` : `${root}/version`;
+    const origin = chosen === undefined ? `${root}/version` : `$${variable}`;
     return { kind: "program", program, note: `${name} is ${manager}'s ${version}, as ${origin} says` };
   }
   return { kind: "pass" };
@@ -64,21 +62,21 @@ function pathLike(scope: Scope, root: string, wanted: string): string | undefine
 }
 
 /** The first word of each line, as pyenv-version-file-read takes them. */
-function globalVersions(text: string | undefined): readonly string[] {
-  return (text ?? "system")
+function globalVersions(file: string | undefined): readonly string[] {
+  return (file ?? "system")
     .split("\n")
     .map((line) => line.trim().split(/\s+/, 1)[0] ?? "")
     .filter((word) => word !== "" && !word.startsWith("#"));
 }
 
 function asdf(scope: Scope, root: string, location: string): Dispatch | undefined {
-  const text = readTrusted(scope, location, configBytes);
-  if (text === undefined || !/\basdf\b.* exec /.test(text)) return undefined;
+  const shim = readTrusted(scope, location, configBytes);
+  if (shim === undefined || !/\basdf\b.* exec /.test(shim)) return undefined;
   const name = posix.basename(location);
-  const plugins = [...text.matchAll(/^# asdf-plugin: (\S+) /gm)].map((match) => match[1] ?? "");
+  const plugins = [...shim.matchAll(/^# asdf-plugin: (\S+) /gm)].map((match) => match[1] ?? "");
   for (const plugin of new Set(plugins)) {
     const variable = `ASDF_${plugin.toUpperCase().replaceAll("-", "_")}_VERSION`;
-    const versions = scope.environment[variable]?.split(/\s+/) ?? toolVersions(scope).get(plugin) ?? [];
+    const versions = setVariable(scope, variable)?.split(/\s+/) ?? toolVersions(scope).get(plugin) ?? [];
     for (const version of versions) {
       if (version === "system") return { kind: "pass" };
       const program = installed(scope, `${root}/installs/${plugin}`, version.replace(":", "-"), name);
@@ -101,9 +99,10 @@ function mise(scope: Scope, root: string, name: string): Dispatch | undefined {
     ...toolVersions(scope),
     ...parseMiseTools((config === undefined ? undefined : readTrusted(scope, config, configBytes)) ?? ""),
   ]);
-  for (const [variable, value] of Object.entries(scope.environment)) {
+  for (const variable of Object.keys(scope.environment)) {
     const tool = /^MISE_(\w+)_VERSION$/.exec(variable)?.[1];
-    if (tool !== undefined && value) tools.set(tool.toLowerCase(), value.split(/\s+/));
+    const value = setVariable(scope, variable);
+    if (tool !== undefined && value !== undefined) tools.set(tool.toLowerCase(), value.split(/\s+/));
   }
   for (const [tool, versions] of tools) {
     const directory = tool
@@ -168,14 +167,21 @@ function rustup(scope: Scope, location: string): Dispatch | undefined {
   for (const root of places(scope, ["$RUSTUP_HOME", "~/.rustup"])) {
     const settings = readTrusted(scope, `${root}/settings.toml`, configBytes) ?? "";
     const wanted =
-      scope.environment["RUSTUP_TOOLCHAIN"] ?? /^default_toolchain\s*=\s*"([^"]*)"/m.exec(settings)?.[1];
-    const toolchain = wanted && installedVersion(scope, `${root}/toolchains`, wanted);
+      setVariable(scope, "RUSTUP_TOOLCHAIN") ?? /^default_toolchain\s*=\s*"([^"]*)"/m.exec(settings)?.[1];
+    const toolchain =
+      wanted === undefined ? undefined : installedVersion(scope, `${root}/toolchains`, wanted);
     const program = `${root}/toolchains/${toolchain}/bin/${name}`;
-    if (toolchain && isProgram(scope.files, program)) {
+    if (toolchain !== undefined && isProgram(scope.files, program)) {
       return { kind: "program", program, note: `${name} is rustup's ${toolchain}` };
     }
   }
   return { kind: "unknown", manager: "rustup", cure: "rustup default stable" };
+}
+
+/** All of these managers take an empty variable for one that is not set. */
+function setVariable(scope: Scope, variable: string): string | undefined {
+  const value = scope.environment[variable];
+  return value === "" ? undefined : value;
 }
 
 function json(source: string | undefined): unknown {

@@ -1,5 +1,4 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import test from "ava";
 import {
   type HostFiles,
@@ -9,6 +8,7 @@ import {
   findInterpreter,
   hostFiles,
 } from "../../../src/plan/interpreter.js";
+import { requires } from "../../helpers/requires.js";
 
 /** A file system as a table: "exe" and "" are files with and without x, "-> x" is a link, "#!" makes text executable. */
 type Tree = Readonly<Record<string, string>>;
@@ -779,32 +779,27 @@ test("no layout ever yields a home directory, the root, or keys", (t) => {
   }
 });
 
-const livePyenv = "/root/.pyenv/shims/python3";
-const canRunLive = existsSync(livePyenv) && process.env["PATH"]?.includes("/root/.pyenv/shims");
-(canRunLive ? test : test.skip)(
-  "live: pyenv's python3 is the one that pyenv itself picks (needs /root/.pyenv)",
-  (t) => {
-    const asked = spawnSync("python3", ["-c", "import sys; print(sys.prefix)"], {
-      cwd: "/",
-      encoding: "utf8",
-    });
-    const result = findInterpreter({
-      argv0: "python3",
-      path: process.env["PATH"] ?? "",
-      cwd: "/",
-      home: process.env["HOME"] ?? "/root",
-      environment: process.env,
-      view: ["/usr", "/bin", "/sbin", "/lib", "/lib64"],
-      grants: [],
-      files: hostFiles,
-    });
-    if ("problem" in result) t.fail(result.message);
-    else {
-      t.deepEqual(
-        result.prefixes.map(({ source }) => source),
-        [asked.stdout.trim()],
-      );
-      t.is(result.program, `${asked.stdout.trim()}/bin/python3`);
-    }
-  },
-);
+requires(test, "program:pyenv")("pyenv's python3 is the one that pyenv itself picks", (t) => {
+  const asked = spawnSync("python3", ["-c", "import sys; print(sys.prefix)"], {
+    cwd: "/",
+    encoding: "utf8",
+  });
+  const result = findInterpreter({
+    argv0: "python3",
+    path: process.env["PATH"] ?? "",
+    cwd: "/",
+    home: process.env["HOME"] ?? "/root",
+    environment: process.env,
+    view: ["/usr", "/bin", "/sbin", "/lib", "/lib64"],
+    grants: [],
+    files: hostFiles,
+  });
+  if ("problem" in result) t.fail(result.message);
+  else {
+    t.deepEqual(
+      result.prefixes.map(({ source }) => source),
+      [asked.stdout.trim()],
+    );
+    t.is(result.program, `${asked.stdout.trim()}/bin/python3`);
+  }
+});
