@@ -13,6 +13,7 @@
         "native/addon/addon.cc",
         "native/addon/channel.cc",
         "native/addon/launch_thread.cc",
+        "native/addon/network.cc",
         "native/addon/overlay_object.cc",
         "native/addon/pidfd.cc",
         "native/addon/record_object.cc",

@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "channel.h"
 #include "memfd.h"
+#include "network.h"
 #include "overlay_object.h"
 #include "pidfd.h"
 #include "record_object.h"
@@ -56,6 +57,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("overlayChanges", Napi::Function::New<overlay_changes>(env, "overlayChanges"));
   exports.Set("overlayCommit", Napi::Function::New<overlay_commit>(env, "overlayCommit"));
   exports.Set("tmpfsHasUserXattrs", Napi::Function::New<tmpfs_has_user_xattrs>(env, "tmpfsHasUserXattrs"));
+  exports.Set("bindListen", Napi::Function::New<bind_listen>(env, "bindListen"));
+  exports.Set("openDatagram", Napi::Function::New<open_datagram>(env, "openDatagram"));
+  exports.Set("answerHeld", Napi::Function::New<answer_held>(env, "answerHeld"));
   exports.Set("openRecord", Napi::Function::New<open_record>(env, "openRecord"));
   exports.Set("loadAuditTables", Napi::Function::New<load_audit_tables>(env, "loadAuditTables"));
   exports.Set("memfd", Napi::Function::New<make_memfd>(env, "memfd"));

@@ -58,7 +58,7 @@ class Channel : public Napi::ObjectWrap<Channel> {
   void receive() {
     const Napi::Env env = Env();
     uint8_t bytes[16384];
-    int fds[16];
+    int fds[64];
     const ReceivedMessage message = receive_message(handle_->fd(), bytes, fds, MSG_DONTWAIT);
     if (message.length < 0 && errno == EAGAIN) return;
     const Napi::Array fd_array = Napi::Array::New(env, message.fd_count);

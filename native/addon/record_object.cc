@@ -14,7 +14,41 @@ namespace {
 
 using SharedTables = std::shared_ptr<const AuditTables>;
 
+void deliver_held(Napi::Env env, Napi::Function on_held, std::nullptr_t*, HeldCall* held) {
+  const std::unique_ptr<HeldCall> owned(held);
+  if (env == nullptr || on_held.IsEmpty()) return answer(held->key, EPERM);
+  Napi::Object call = Napi::Object::New(env);
+  call.Set("key", Napi::Number::New(env, static_cast<double>(held->key)));
+  call.Set("members", Napi::String::New(env, held->members));
+  call.Set("address", Napi::String::New(env, held->address));
+  call.Set("port", Napi::Number::New(env, held->port));
+  call.Set("connects", Napi::Boolean::New(env, held->connects));
+  call.Set("datagram", Napi::Boolean::New(env, held->datagram));
+  call.Set("nonBlocking", Napi::Boolean::New(env, held->non_blocking));
+  on_held.Call({call});
+}
+
 constexpr napi_type_tag kTablesTag = {0x6a1d7d2b51c94e0f, 0x93c2f0a8e7b64d15};
+
+// From the notify thread to the event loop. Calls queue without bound, but each belongs to a task that waits for it.
+std::function<void(HeldCall&&)> held_callback(Napi::Env env, Napi::Function on_held) {
+  using Queue = Napi::TypedThreadSafeFunction<std::nullptr_t, HeldCall, &deliver_held>;
+  struct Owner {
+    Queue queue;
+    ~Owner() { queue.Release(); }
+  };
+  auto owner = std::make_shared<Owner>();
+  owner->queue = Queue::New(env, on_held, "skillbox held calls", 0, 1);
+  owner->queue.Unref(env);
+  return [owner](HeldCall&& held) {
+    auto* copy = new HeldCall(std::move(held));
+    const uint64_t key = copy->key;
+    if (owner->queue.NonBlockingCall(copy) != napi_ok) {
+      delete copy;
+      answer(key, EPERM);  // nobody is left to judge it
+    }
+  };
+}
 
 class RecordObject : public Napi::ObjectWrap<RecordObject> {
  public:
@@ -57,6 +91,7 @@ class RecordObject : public Napi::ObjectWrap<RecordObject> {
     supervision->verdicts.resize(verdicts->size() / sizeof(sock_filter));
     memcpy(supervision->verdicts.data(), verdicts->data(), verdicts->size());
     supervision->init.reset(static_cast<int>(syscall(SYS_pidfd_open, *init, 0)));
+    if (info[5].IsFunction()) supervision->on_held = held_callback(env, info[5].As<Napi::Function>());
     skillbox::supervise(Fd(*listener), std::move(supervision));
   }
 
@@ -100,6 +135,18 @@ Napi::Value open_record(const Napi::CallbackInfo& info) {
   RecordObject::Unwrap(object)->open(
       Fd(*fd), {std::move(*run), static_cast<uint64_t>(max_bytes), static_cast<bool>(info[3].ToBoolean())});
   return object;
+}
+
+Napi::Value answer_held(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsNumber()) {
+    throw_type_error(env, "key", "the key of a held call");
+    return env.Undefined();
+  }
+  const auto error = integer_argument(info[1], "errno", 0, 4095);
+  if (!error) return env.Undefined();
+  answer(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()), *error);
+  return env.Undefined();
 }
 
 Napi::Value load_audit_tables(const Napi::CallbackInfo& info) {

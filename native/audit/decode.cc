@@ -30,14 +30,6 @@ constexpr size_t kMostStrings = 256;
 constexpr uint8_t kRelativeToCwd = 255;
 constexpr uint64_t kWriteFlags = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
 
-// What the event is about, as far as it bears on what the kernel will answer.
-struct Intent {
-  bool path_expected = true;
-  bool network_expected = true;
-  bool writes = false;
-  std::string path;
-};
-
 class EventWriter {
  public:
   EventWriter(std::string& out, const Call& call, const AuditTables& tables, const MountView& view)
@@ -47,8 +39,8 @@ class EventWriter {
         view_(view),
         memory_(static_cast<pid_t>(call.notification.pid)) {}
 
-  Intent write_arguments() {
-    intent_.writes = writes();
+  Decoded write_arguments() {
+    writes_ = writes();
     append_key(out_, "args");
     out_ += '{';
     bool first = true;
@@ -62,7 +54,7 @@ class EventWriter {
       }
     }
     out_ += '}';
-    return intent_;
+    return std::move(decoded_);
   }
 
  private:
@@ -191,8 +183,8 @@ class EventWriter {
   }
 
   void expect(const std::string& path) {
-    intent_.path = path;
-    if (!view_.expects(path, intent_.writes)) intent_.path_expected = false;
+    decoded_.path = path;
+    if (!view_.expects(path, writes_)) decoded_.path_expected = false;
   }
 
   // The kernel shows the link from the root of the sandbox's mount namespace, which is the sandbox's root.
@@ -297,7 +289,7 @@ class EventWriter {
       case AF_UNIX:
         return write_unix(reinterpret_cast<const sockaddr_un&>(storage), usable);
       default:
-        intent_.network_expected = storage.ss_family == AF_NETLINK || storage.ss_family == AF_UNSPEC;
+        decoded_.network_expected = storage.ss_family == AF_NETLINK || storage.ss_family == AF_UNSPEC;
         out_ += "{\"family\":";
         append_number(out_, storage.ss_family);
         out_ += '}';
@@ -305,26 +297,32 @@ class EventWriter {
   }
 
   void write_inet(const sockaddr_in& address) {
-    char text[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, &address.sin_addr, text, sizeof text);
-    // 127/8 and 0.0.0.0, which connect(2) takes for it.
-    const uint32_t host = ntohl(address.sin_addr.s_addr);
-    if ((host >> 24) != 127 && host != 0) intent_.network_expected = false;
-    write_endpoint("AF_INET", text, ntohs(address.sin_port));
+    write_endpoint("AF_INET", address.sin_addr, ntohs(address.sin_port));
   }
 
   void write_inet6(const sockaddr_in6& address) {
-    char text[INET6_ADDRSTRLEN];
-    inet_ntop(AF_INET6, &address.sin6_addr, text, sizeof text);
-    const auto& bytes = address.sin6_addr;
-    const bool mapped_loopback = IN6_IS_ADDR_V4MAPPED(&bytes) && bytes.s6_addr[12] == 127;
-    if (!IN6_IS_ADDR_LOOPBACK(&bytes) && !IN6_IS_ADDR_UNSPECIFIED(&bytes) && !mapped_loopback) {
-      intent_.network_expected = false;
+    const in6_addr& bytes = address.sin6_addr;
+    const uint16_t port = ntohs(address.sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&bytes)) {
+      in_addr mapped;
+      memcpy(&mapped, bytes.s6_addr + 12, sizeof mapped);
+      return write_endpoint("AF_INET6", mapped, port);
     }
-    write_endpoint("AF_INET6", text, ntohs(address.sin6_port));
+    char text[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, &bytes, text, sizeof text);
+    write_endpoint("AF_INET6", text, port, IN6_IS_ADDR_LOOPBACK(&bytes) || IN6_IS_ADDR_UNSPECIFIED(&bytes));
   }
 
-  void write_endpoint(const char* family, const char* address, unsigned port) {
+  void write_endpoint(const char* family, in_addr address, uint16_t port) {
+    char text[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &address, text, sizeof text);
+    const uint32_t host = ntohl(address.s_addr);
+    write_endpoint(family, text, port, (host >> 24) == 127 || host == 0);
+  }
+
+  void write_endpoint(const char* family, const char* address, uint16_t port, bool loopback) {
+    decoded_.endpoint = {true, loopback, address, port};
+    if (!loopback) decoded_.network_expected = false;
     out_ += "{\"family\":\"";
     out_ += family;
     out_ += "\",\"address\":\"";
@@ -354,7 +352,8 @@ class EventWriter {
   const AuditTables& tables_;
   const MountView& view_;
   TaskMemory memory_;
-  Intent intent_;
+  bool writes_ = false;
+  Decoded decoded_;
 };
 
 void append_task(std::string& out, const TaskInfo& task) {
@@ -388,7 +387,7 @@ bool is_about(const SyscallSignature* signature, std::string_view prefix) {
 
 }  // namespace
 
-Decoded append_event(std::string& out, const Call& call, const AuditTables& tables, const MountView& view) {
+Decoded append_call(std::string& out, const Call& call, const AuditTables& tables, const MountView& view) {
   out += "\"type\":";
   append_json_string(out, call.signature == nullptr ? std::string_view("syscall") : call.signature->type);
   append_task(out, call.task);
@@ -398,17 +397,13 @@ Decoded append_event(std::string& out, const Call& call, const AuditTables& tabl
   } else {
     append_signed(out, call.notification.data.nr);
   }
-  Intent intent = EventWriter(out, call, tables, view).write_arguments();
+  return EventWriter(out, call, tables, view).write_arguments();
+}
 
-  if (call.answer == Answer::refuse) {
-    append_verdict(out, "deny", "syscalls");
-    append_key(out, "errno");
-    append_json_string(out, call.error == 0 ? "none" : errno_name(call.error));
-    return {true, std::move(intent.path)};
-  }
-  if (!intent.path_expected) {
+void append_expectation(std::string& out, const Call& call, const Decoded& decoded) {
+  if (!decoded.path_expected) {
     append_verdict(out, "expected-deny", "filesystem");
-  } else if (!intent.network_expected) {
+  } else if (!decoded.network_expected) {
     append_verdict(out, "expected-deny", "network");
   } else if (is_about(call.signature, "file.") || is_about(call.signature, "net.") ||
              is_about(call.signature, "process.exec")) {
@@ -416,7 +411,12 @@ Decoded append_event(std::string& out, const Call& call, const AuditTables& tabl
   } else {
     append_verdict(out, "allow", nullptr);
   }
-  return {false, std::move(intent.path)};
+}
+
+void append_refusal(std::string& out, int error) {
+  append_verdict(out, "deny", "syscalls");
+  append_key(out, "errno");
+  append_json_string(out, error == 0 ? "none" : errno_name(error));
 }
 
 const char* errno_name(int error) {

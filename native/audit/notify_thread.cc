@@ -5,12 +5,14 @@
 // have given. An error of ours never becomes CONTINUE for what was to be refused: without a listener the call is ENOSYS.
 #include "notify_thread.h"
 
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -56,14 +58,22 @@ struct NotificationSizes {
 enum class Watched : uint32_t { wake, listener, process };
 
 struct Listener {
-  Listener(uint32_t id, Fd fd, std::shared_ptr<Supervision> supervision, ProcessTable processes)
+  Listener(uint32_t id, std::shared_ptr<Fd> fd, std::shared_ptr<Supervision> supervision, ProcessTable processes)
       : id(id), fd(std::move(fd)), supervision(std::move(supervision)), processes(std::move(processes)) {}
 
   uint32_t id;
-  Fd fd;
+  std::shared_ptr<Fd> fd;  // shared with held calls, which outlive no descriptor that they are answered on
   std::shared_ptr<Supervision> supervision;
   ProcessTable processes;
 };
+
+struct Held {
+  std::shared_ptr<Fd> fd;
+  uint64_t id;
+};
+
+// Among negative errnos, and 0 for a call that returns 0 without effect, the value that lets it go on.
+constexpr int kContinue = 1;
 
 struct Received {
   Listener* listener;
@@ -94,6 +104,8 @@ class NotifyThread {
     record->flush();
   }
 
+  void answer_held(uint64_t key, int error);
+
  private:
   void wake() {
     const uint64_t one = 1;
@@ -104,6 +116,10 @@ class NotifyThread {
   void take_incoming(bool caught_up);
   void receive_all(const epoll_event* events, int count);
   void handle(const Received& received);
+  void hold(Listener& listener, const seccomp_notif& notification, const SyscallSignature* signature,
+            const TaskInfo& task, const Decoded& decoded);
+  static bool is_outward(const SyscallSignature* signature);
+  static void respond(const Fd& listener, uint64_t id, int error);
   void process_ended(uint32_t listener_id, pid_t process);
   void remove(uint32_t listener_id);
   void flush_all();
@@ -117,6 +133,8 @@ class NotifyThread {
   uint64_t drains_asked_ = 0;
   uint64_t drains_done_ = 0;
   std::vector<std::pair<Fd, std::shared_ptr<Supervision>>> incoming_;
+  std::map<uint64_t, Held> held_;
+  uint64_t next_key_ = 0;
   std::map<uint32_t, Listener> listeners_;
   uint32_t next_id_ = 1;
   std::vector<Received> received_;
@@ -186,7 +204,7 @@ void NotifyThread::take_incoming(bool caught_up) {
     ioctl(fd.get(), SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
     const uint32_t id = next_id_++ & 0x3fffffff;
     const int number = fd.get();
-    listeners_.try_emplace(id, id, std::move(fd), std::move(supervision),
+    listeners_.try_emplace(id, id, std::make_shared<Fd>(std::move(fd)), std::move(supervision),
                            ProcessTable([this, id](int pidfd, pid_t process) {
                              return watch(pidfd, Watched::process, id, process);
                            }));
@@ -213,12 +231,12 @@ void NotifyThread::receive_all(const epoll_event* events, int count) {
     for (;;) {
       memset(buffer, 0, std::min(sizes_.notification, sizeof buffer));  // the kernel insists on zeroes
       auto* notification = reinterpret_cast<seccomp_notif*>(buffer);
-      if (ioctl(listener.fd.get(), SECCOMP_IOCTL_NOTIF_RECV, notification) == 0) {
+      if (ioctl(listener.fd->get(), SECCOMP_IOCTL_NOTIF_RECV, notification) == 0) {
         received_.push_back({&listener, *notification});
       } else if (errno != ENOENT && errno != EINTR) {  // ENOENT: the task was killed meanwhile
         break;
       }
-      pollfd more = {listener.fd.get(), POLLIN, 0};
+      pollfd more = {listener.fd->get(), POLLIN, 0};
       if (received_.size() >= kMostReceived || poll(&more, 1, 0) <= 0 || (more.revents & POLLIN) == 0) break;
     }
   }
@@ -237,31 +255,80 @@ void NotifyThread::handle(const Received& received) {
 
   const TaskInfo task = listener.processes.find(tid);
   const SyscallSignature* signature = supervision.tables->find(notification.data.nr);
+  const Call call = {notification, signature, task};
   event_.clear();
-  const Decoded decoded =
-      append_event(event_, {notification, signature, task, refused ? Answer::refuse : Answer::proceed, error},
-                   *supervision.tables, supervision.view);
+  const Decoded decoded = append_call(event_, call, *supervision.tables, supervision.view);
+  const bool held = !refused && supervision.on_held && decoded.endpoint.present && !decoded.endpoint.loopback &&
+                    is_outward(signature);
+  if (refused) {
+    append_refusal(event_, error);
+  } else if (!held) {
+    append_expectation(event_, call, decoded);
+  }
 
   // Only now is it sure that what was read belongs to the task that asked, and not to one that got its number.
-  const bool valid = ioctl(listener.fd.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) == 0;
+  const bool valid = ioctl(listener.fd->get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) == 0;
   if (!valid) return;
-  const bool recorded = supervision.record->append(event_, decoded.denied);
+  if (held) return hold(listener, notification, signature, task, decoded);
+
+  const bool recorded = supervision.record->append(event_, refused);
   unflushed_ = true;
   if (!recorded && supervision.init) syscall(SYS_pidfd_send_signal, supervision.init.get(), SIGKILL, nullptr, 0);
-
   if (signature != nullptr && signature->type == "process.exec") listener.processes.expect_exec(tid, decoded.path);
+  // Nothing goes on that could not be recorded.
+  respond(*listener.fd, notification.id, refused ? -error : recorded ? kContinue : -EPERM);
+}
+
+bool NotifyThread::is_outward(const SyscallSignature* signature) {
+  return signature != nullptr && (signature->type == "net.connect" || signature->type == "net.send");
+}
+
+void NotifyThread::hold(Listener& listener, const seccomp_notif& notification, const SyscallSignature* signature,
+                        const TaskInfo& task, const Decoded& decoded) {
+  // What kind of socket it is decides what the call means, and only the socket itself tells.
+  const Fd socket = task.process == nullptr
+                        ? Fd()
+                        : listener.processes.take_fd(task.process->process, static_cast<int>(notification.data.args[0]));
+  int type = 0;
+  socklen_t length = sizeof type;
+  if (!socket || getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
+    append_key(event_, "verdict");
+    append_json_string(event_, "deny");
+    append_key(event_, "rule");
+    append_json_string(event_, "socket cannot be looked at");
+    listener.supervision->record->append(event_, true);
+    return respond(*listener.fd, notification.id, -EPERM);
+  }
+  uint64_t key;
+  {
+    const std::lock_guard lock(mutex_);
+    key = ++next_key_;
+    held_.emplace(key, Held{listener.fd, notification.id});
+  }
+  listener.supervision->on_held({key, event_, decoded.endpoint.address, decoded.endpoint.port,
+                                 signature->type == "net.connect", type == SOCK_DGRAM,
+                                 (fcntl(socket.get(), F_GETFL) & O_NONBLOCK) != 0});
+}
+
+void NotifyThread::answer_held(uint64_t key, int error) {
+  const std::lock_guard lock(mutex_);
+  const auto found = held_.find(key);
+  if (found == held_.end()) return;
+  respond(*found->second.fd, found->second.id, error == 0 ? kContinue : -error);
+  held_.erase(found);
+}
+
+void NotifyThread::respond(const Fd& listener, uint64_t id, int error) {
   alignas(seccomp_notif_resp) uint8_t buffer[1024] = {};
   auto* response = reinterpret_cast<seccomp_notif_resp*>(buffer);
-  response->id = notification.id;
-  if (refused) {
-    response->error = -error;
-  } else if (!recorded) {
-    response->error = -EPERM;  // nothing goes on that could not be recorded
-  } else {
+  response->id = id;
+  if (error == kContinue) {
     response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  } else {
+    response->error = error;
   }
   // ENOENT: the task is gone, and needs no answer.
-  (void)ioctl(listener.fd.get(), SECCOMP_IOCTL_NOTIF_SEND, response);
+  (void)ioctl(listener.get(), SECCOMP_IOCTL_NOTIF_SEND, response);
 }
 
 void NotifyThread::process_ended(uint32_t listener_id, pid_t process) {
@@ -284,7 +351,13 @@ void NotifyThread::process_ended(uint32_t listener_id, pid_t process) {
   listener.processes.erase(process);
 }
 
-void NotifyThread::remove(uint32_t listener_id) { listeners_.erase(listener_id); }
+void NotifyThread::remove(uint32_t listener_id) {
+  const auto found = listeners_.find(listener_id);
+  if (found == listeners_.end()) return;
+  const std::lock_guard lock(mutex_);
+  std::erase_if(held_, [&](const auto& held) { return held.second.fd == found->second.fd; });
+  listeners_.erase(found);
+}
 
 void NotifyThread::flush_all() {
   for (auto& [id, listener] : listeners_) listener.supervision->record->flush();
@@ -302,6 +375,8 @@ NotifyThread& notify_thread() {
 void supervise(Fd listener, std::shared_ptr<Supervision> supervision) {
   notify_thread().add(std::move(listener), std::move(supervision));
 }
+
+void answer(uint64_t key, int error) { notify_thread().answer_held(key, error); }
 
 void drain(const std::shared_ptr<Record>& record) { notify_thread().drain(record); }
 

@@ -141,6 +141,13 @@ const ProcessInfo* ProcessTable::peek(pid_t process) const {
   return entry == processes_.end() ? nullptr : &entry->second.info;
 }
 
+Fd ProcessTable::take_fd(pid_t process, int fd) const {
+  const auto entry = processes_.find(process);
+  if (entry != processes_.end()) return Fd(static_cast<int>(syscall(SYS_pidfd_getfd, entry->second.pidfd.get(), fd, 0)));
+  const Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
+  return pidfd ? Fd(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd.get(), fd, 0))) : Fd();
+}
+
 void ProcessTable::erase(pid_t process) {
   processes_.erase(process);
   std::erase_if(threads_, [process](const auto& thread) { return thread.second.process == process; });

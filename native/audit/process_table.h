@@ -38,6 +38,9 @@ class ProcessTable {
   // The task is about to exec `path`: what it is called then is read when it makes its next call, and assumed until then.
   void expect_exec(pid_t tid, const std::string& path);
 
+  // A duplicate of a descriptor of the process (pidfd_getfd(2)); none where the kernel does not allow it.
+  Fd take_fd(pid_t process, int fd) const;
+
   // The process has ended.
   const ProcessInfo* peek(pid_t process) const;
   void erase(pid_t process);

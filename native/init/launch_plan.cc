@@ -117,6 +117,7 @@ Status decode_launch_plan(std::span<const uint8_t> bytes, LaunchPlan* plan) {
   plan->inside_uid = in.u32();
   plan->inside_gid = in.u32();
   plan->listener = in.boolean();
+  plan->egress = in.boolean();
   uint32_t filter_bytes;
   plan->filter = in.data(&filter_bytes);
   if (filter_bytes % 8 != 0) in.fail();

@@ -62,6 +62,7 @@ struct LaunchPlan {
   uint32_t inside_uid;
   uint32_t inside_gid;
   bool listener;         // ask for a seccomp listener with each program
+  bool egress;           // every address leads to the supervisor's sockets
   const uint8_t* filter;  // struct sock_filter[]
   uint32_t filter_length;  // in instructions
   size_t source_count;

@@ -105,6 +105,7 @@ Status set_up(int gate, ReportWriter* ready) {
   SKILLBOX_TRY(mount_skeleton(&root));
   SKILLBOX_TRY(assemble_root(plan, root.get(), trees, kControl));
   SKILLBOX_TRY(enter_root(root.get()));
+  if (plan.egress) SKILLBOX_TRY(send_resolver_sockets(kControl));
   SKILLBOX_TRY(drop_privileges());
   return confirm_layers(plan, ready);
 }

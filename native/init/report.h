@@ -16,11 +16,14 @@ enum class Report : uint32_t {
   listener = 5,     // process id; carries the seccomp listener
   exec_failed = 6,  // process id, stage, op, subject, errno
   exited = 7,       // see ExitReport
+  resolver = 8,     // carries the sockets on port 53: UDP v4, UDP v6, TCP v4, TCP v6
+  sockets = 9,      // family; carries unbound TCP sockets of the sandbox's network namespace
 };
 
 enum class Request : uint32_t {
   exec = 1,     // carries the process plan (memfd) and descriptors 0, 1, 2
   signal = 2,   // process id, signal, whole group
+  sockets = 3,  // family, count
 };
 
 enum class ExitReason : uint32_t { own = 0, wall_time = 1, cpu_time = 2 };

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "../sys/syscalls.h"
+#include "net_ns.h"
 #include "privileges.h"
 #include "report.h"
 #include "sources.h"
@@ -175,7 +176,10 @@ Status mount_filesystem(Assembly* assembly, const char* type, const Operation& o
   SKILLBOX_TRY(make_filesystem(type, operation, &mount));
   if (operation.kind == OperationKind::tmpfs) SKILLBOX_TRY(remember_own(assembly, mount.get(), operation.target));
   // Through our own mount: in a container the host's /proc/sys is read-only.
-  if (operation.kind == OperationKind::proc) SKILLBOX_TRY(forbid_user_namespaces(mount.get()));
+  if (operation.kind == OperationKind::proc) {
+    SKILLBOX_TRY(forbid_user_namespaces(mount.get()));
+    if (assembly->plan.egress) SKILLBOX_TRY(make_every_address_local(mount.get()));
+  }
   return attach(*assembly, mount.get(), operation.target);
 }
 

@@ -20,6 +20,28 @@ export interface AuditTables {
   readonly auditTables: unique symbol;
 }
 
+/** A connect() or send to an address outside the sandbox; its task waits for {@link Binding.answerHeld}. */
+export interface HeldCall {
+  readonly key: number;
+  /** Of its event, `"type":…` up to the arguments; who decides adds the verdict. */
+  readonly members: string;
+  /** IPv4-mapped ones as IPv4. */
+  readonly address: string;
+  readonly port: number;
+  /** False: it sends. */
+  readonly connects: boolean;
+  readonly datagram: boolean;
+  /** The program has other things to do meanwhile. */
+  readonly nonBlocking: boolean;
+}
+
+/** A UDP socket that is bound to every address, and answers from the one that was asked. */
+export interface Datagram {
+  /** Full buffers drop, as UDP does. */
+  send(data: Uint8Array, peer: string, peerPort: number, local: string): void;
+  close(): void;
+}
+
 export interface RecordStatus {
   readonly events: number;
   readonly denied: number;
@@ -38,7 +60,14 @@ export interface AuditRecord {
    * Takes a seccomp listener over: its calls are recorded and answered. `init` is the pid of PID 1, killed when the record
    * fails; `verdicts` a filter that says what is to be refused.
    */
-  supervise(listener: number, init: number, tables: AuditTables, view: Uint8Array, verdicts: Uint8Array): void;
+  supervise(
+    listener: number,
+    init: number,
+    tables: AuditTables,
+    view: Uint8Array,
+    verdicts: Uint8Array,
+    onHeld: ((call: HeldCall) => void) | undefined,
+  ): void;
   /** Waits, for microseconds, until all of the dead tasks' calls are recorded and written. */
   drain(): void;
   status(): RecordStatus;
@@ -88,6 +117,15 @@ export interface Binding {
   overlayCommit(upper: number, target: number, uid: number, gid: number): Promise<OverlayCommit>;
   /** Whether a tmpfs can be the upper layer of an overlay in a user namespace: Linux 6.6. */
   tmpfsHasUserXattrs(): boolean;
+  /** Binds a socket of a sandbox's network namespace to an address and port there, and listens. */
+  bindListen(fd: number, address: string, port: number): void;
+  /** Takes the socket over. */
+  openDatagram(
+    fd: number,
+    onMessage: (data: Uint8Array, peer: string, peerPort: number, local: string) => void,
+  ): Datagram;
+  /** Lets a held call go on (0), or fail with an errno. */
+  answerHeld(key: number, errno: number): void;
   /** Takes the descriptor over; -1: events are only counted. `maxBytes` 0: no bound. */
   openRecord(fd: number, run: string, maxBytes: number, stopOnFailure: boolean): AuditRecord;
   loadAuditTables(bytes: Uint8Array): AuditTables;

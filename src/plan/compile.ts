@@ -37,8 +37,8 @@ export const sandboxHostname = "skillbox";
 /** The launch plan of a policy. Reads the host's directories, changes nothing. */
 export function compile(request: CompileRequest): LaunchPlan {
   const { policy, filesystem, prefixes } = request;
-  const builder = new RootBuilder();
-  const mounts = plannedMounts(prefixes, filesystem.grants);
+  const builder = new RootBuilder((path) => isDenied(filesystem, path));
+  const mounts = plannedMounts(prefixes, filesystem);
 
   if (policy.filesystem.root === "host") {
     addHostView(builder);
@@ -52,14 +52,16 @@ export function compile(request: CompileRequest): LaunchPlan {
   for (const mount of mounts) addGrant(builder, mount, request);
   for (const mount of mounts) addNamedLink(builder, mount);
   for (const { path } of filesystem.denials) {
-    if (builder.showsHost(path)) {
-      builder.cover({ type: "mask", target: path, attributes: ["nosuid", "nodev", "noexec"] });
+    for (const target of insidePaths(path, policy.filesystem.root, mounts)) {
+      if (!builder.showsHost(target)) continue;
+      builder.cover({ type: "mask", target, attributes: ["nosuid", "nodev", "noexec"] });
     }
   }
   return {
     hostname: sandboxHostname,
     user: request.user,
     operations: builder.operations(),
+    egress: policy.network.egress.length > 0,
     seccomp: request.seccomp,
   };
 }
@@ -80,16 +82,33 @@ export interface PlannedMount {
 /** Parents first: what is named more exactly covers what is named less exactly. */
 export function plannedMounts(
   prefixes: readonly ReadOnlyMount[],
-  grants: readonly ResolvedGrant[],
+  filesystem: ResolvedFilesystem,
 ): readonly PlannedMount[] {
   const fromPrefixes = prefixes.map(({ source, target }): PlannedMount => {
     const kind = statSync(source).isDirectory() ? "directory" : "file";
     return { access: "read", source, target, named: target, kind, reason: "the command's own installation" };
   });
-  const fromGrants = grants.map(({ access, path, named, kind, reason }): PlannedMount => {
+  const fromGrants = filesystem.grants.map(({ access, path, named, kind, reason }): PlannedMount => {
     return { access, source: path, target: path, named, kind, reason };
   });
-  return [...fromPrefixes, ...fromGrants].toSorted((a, b) => byDepth(a.target, b.target));
+  return [...fromPrefixes, ...fromGrants]
+    .filter(({ source }) => !isDenied(filesystem, source))
+    .toSorted((a, b) => byDepth(a.target, b.target));
+}
+
+/** Deny wins: what lies below a denied path is not shown, even where a grant names it more exactly. */
+function isDenied({ denials }: ResolvedFilesystem, source: string): boolean {
+  return denials.some(({ path }) => pathContains(path, source));
+}
+
+/** Where a path of the host may show inside: at its own place, and in another root (`root: DIR`) below that. */
+function insidePaths(path: string, root: string, mounts: readonly PlannedMount[]): readonly string[] {
+  if (root === "host") return [path];
+  const realRoot = realpathSync.native(root);
+  return [
+    ...(mounts.some(({ target }) => pathContains(target, path)) ? [path] : []),
+    ...(path !== realRoot && pathContains(realRoot, path) ? [path.slice(realRoot.length)] : []),
+  ];
 }
 
 function addGrant(builder: RootBuilder, mount: PlannedMount, request: CompileRequest): void {
@@ -140,5 +159,5 @@ function hasMountsBelow(path: string, mountPoints: readonly string[]): boolean {
 
 /** A grant that was named through a link keeps that name inside, where nothing else stands there. */
 function addNamedLink(builder: RootBuilder, { named, target }: PlannedMount): void {
-  if (named !== target && !builder.isCovered(named)) builder.symlink(named, target);
+  if (named !== target) builder.symlink(named, target);
 }

@@ -22,6 +22,7 @@ export function encodeLaunch(plan: LaunchPlan, facts: LaunchFacts): Uint8Array {
   out.u32(plan.user.uid);
   out.u32(plan.user.gid);
   out.boolean(plan.seccomp.listener);
+  out.boolean(plan.egress);
   out.data(plan.seccomp.program);
   out.list([...sources.values()], ({ source }) => {
     out.string(source.path);

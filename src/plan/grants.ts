@@ -126,6 +126,11 @@ function resolveDenial(grant: PathGrant, writable: readonly ResolvedGrant[]): re
       hint: "create it first: only what exists can be masked, since skillbox creates nothing on the host",
     });
   }
+  if (path === "/") {
+    throw grantError(grant.origin, "filesystem.deny: the root directory cannot be denied", {
+      hint: "what is not granted is not there; deny what lies inside a grant",
+    });
+  }
   refuseLinksBelow(grant.path, path, writable, grant.origin);
   return [{ path, origin: grant.origin }];
 }

@@ -58,6 +58,8 @@ export interface LaunchPlan {
   /** Inside. */
   readonly user: { readonly uid: number; readonly gid: number };
   readonly operations: readonly RootOperation[];
+  /** Every address leads to sockets of skillbox's; without it there is only `lo`'s own. */
+  readonly egress: boolean;
   readonly seccomp: {
     /** struct sock_filter[]; empty: no filter. */
     readonly program: Uint8Array;

@@ -8,9 +8,16 @@ import type { MountOperation, RootOperation } from "./launch-plan.js";
  * sandbox's own file systems, present already on the host's. Nothing is ever created on the host.
  */
 export class RootBuilder {
+  readonly #denied: (path: string) => boolean;
   readonly #operations: RootOperation[] = [];
   readonly #mounts: { readonly target: string; readonly own: boolean }[] = [{ target: "/", own: true }];
   readonly #created = new Set<string>(["/"]);
+  readonly #links = new Set<string>();
+
+  /** What of the host is denied is not mounted, whatever shows it. */
+  constructor(denied: (path: string) => boolean) {
+    this.#denied = denied;
+  }
 
   operations(): readonly RootOperation[] {
     return this.#operations;
@@ -33,19 +40,24 @@ export class RootBuilder {
 
   symlink(path: string, linkTarget: string): void {
     if (this.#created.has(path) || !this.#isOwn(path)) return;
+    // /bin/sh, where /bin is a link already: the name leads there by itself.
+    if ([...this.#links].some((link) => pathContains(link, path))) return;
     this.directory(posix.dirname(path));
     this.#created.add(path);
+    this.#links.add(path);
     this.#operations.push({ type: "symlink", target: path, linkTarget });
   }
 
   /** Mounts on a directory. */
   mountDirectory(operation: MountOperation): void {
+    if (this.#isDenied(operation)) return;
     this.directory(operation.target);
     this.#mount(operation);
   }
 
   /** Mounts on a file. */
   mountFile(operation: MountOperation): void {
+    if (this.#isDenied(operation)) return;
     if (this.#isOwn(operation.target)) this.file(operation.target, "");
     this.#mount(operation);
   }
@@ -53,11 +65,6 @@ export class RootBuilder {
   /** An operation on what is already there: mask, read-only. */
   cover(operation: MountOperation): void {
     this.#operations.push(operation);
-  }
-
-  /** Whether something is mounted at or above the path, other than the skeleton. */
-  isCovered(path: string): boolean {
-    return this.#mounts.some(({ target }) => target !== "/" && pathContains(target, path));
   }
 
   /** Whether the path, if it is there, is the host's. */
@@ -75,6 +82,10 @@ export class RootBuilder {
       if (path !== operation.target && pathContains(operation.target, path)) this.#created.delete(path);
     }
     this.#created.add(operation.target);
+  }
+
+  #isDenied(operation: MountOperation): boolean {
+    return "source" in operation && operation.source.kind !== "device" && this.#denied(operation.source.path);
   }
 
   /** The last mount at or above a path decides where a new entry would land. */
