@@ -157,7 +157,10 @@ liveTest.serial("fifty cgroups leave nothing behind", async (t) => {
   }
   for (const base of bases) {
     t.deepEqual(
-      readdirSync(base).filter((name) => name.startsWith(`skillbox-${process.pid}-`)),
+      // The shared directory of a systemd host's root goes with its last cgroup.
+      (existsSync(base) ? readdirSync(base) : []).filter((name) =>
+        name.startsWith(`skillbox-${process.pid}-`),
+      ),
       [],
     );
   }
