@@ -27,8 +27,18 @@ export async function exec(argv: readonly string[], options: ExecOptions): Promi
   } catch (error) {
     if (!(error instanceof SkillboxError)) throw error;
     printError(error);
+    report ??= reportWithoutPolicy(options.report);
     report?.write({ error: describe(error) });
     return statusOfError(error);
+  }
+}
+
+/** For the error that kept the report from being opened; where that was the report's own, there is nothing to open. */
+function reportWithoutPolicy(file: string | undefined): ReportFile | undefined {
+  try {
+    return openReport(file, undefined);
+  } catch {
+    return undefined;
   }
 }
 

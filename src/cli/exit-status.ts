@@ -11,9 +11,11 @@ export function statusOfResult(result: RunResult): number {
       return exitStatus.timeLimit;
     case "out-of-memory":
       return exitStatus.outOfMemory;
+    case "output-limit":
+      // Cut output is no success, even where the program came to its end before the signal came to it.
+      return 128 + constants.signals.SIGKILL;
     case "exited":
     case "signaled":
-    case "output-limit":
     case "killed":
       return result.exitCode ?? 128 + signalNumber(result.signal);
   }

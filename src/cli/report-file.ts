@@ -4,40 +4,43 @@ import { SkillboxError } from "../errors.js";
 import { pathContains } from "../policy/paths.js";
 import type { Policy } from "../policy/policy.js";
 
-/** Takes the result of a run, or the error instead of it. */
+/** Takes the result of a run, or the error instead of it, once. */
 export interface ReportFile {
   write(content: unknown): void;
 }
 
 /**
  * Opened before the program starts: where it cannot be written nothing runs, and what the program makes of the path, if it
- * may write there, does not matter any more. Below a write grant no link is followed, since an earlier run may have made it.
+ * may write there, does not matter any more. Below a write grant no link is followed, since an earlier run may have made
+ * it. Without a policy (it could not be read) nothing runs, and the file itself may be no link.
  */
-export function openReport(file: string | undefined, { filesystem }: Policy): ReportFile {
+export function openReport(file: string | undefined, policy: Policy | undefined): ReportFile {
   if (file === undefined) return { write: () => undefined };
-  const fd = open(file, [...filesystem.write, ...filesystem.overlay].map(({ path }) => path));
+  const fd = open(file, policy);
+  let written = false;
   return {
     write: (content) => {
-      const { nlink } = fstatSync(fd);
-      if (fstatSync(fd).isFile()) ftruncateSync(fd);
+      if (written) return;
+      written = true;
+      const stats = fstatSync(fd);
+      if (stats.isFile()) ftruncateSync(fd);
       writeAll(fd, `${JSON.stringify(content, undefined, 2)}\n`);
       closeSync(fd);
-      if (nlink === 0) throw unwritable(file, "the program has removed it", undefined);
+      if (stats.nlink === 0) throw unwritable(file, "the program has removed it", undefined);
     },
   };
 }
 
-function open(file: string, writable: readonly string[]): number {
+const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOCTTY;
+
+function open(file: string, policy: Policy | undefined): number {
   const named = resolve(file);
   try {
+    if (named.startsWith("/dev/")) return openSync(named, flags); // /dev/fd/3, and there are no grants
     const directory = realpathSync.native(dirname(named));
     const path = `${directory}/${basename(named)}`;
-    const exposed = writable.some((grant) => {
-      const real = realpathSync.native(grant);
-      return [named, path].some((either) => pathContains(grant, either) || pathContains(real, either));
-    });
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOCTTY;
-    if (!exposed) return openSync(named, flags, 0o666);
+    if (policy === undefined) return openSync(path, flags | constants.O_NOFOLLOW, 0o666);
+    if (!mayWrite(policy, named) && !mayWrite(policy, path)) return openSync(path, flags, 0o666);
     if (directory !== dirname(named)) {
       throw unwritable(file, "it leads through a symbolic link, and the program may write there", undefined);
     }
@@ -48,9 +51,24 @@ function open(file: string, writable: readonly string[]): number {
   }
 }
 
+function mayWrite({ filesystem }: Policy, path: string): boolean {
+  return [...filesystem.write, ...filesystem.overlay].some(
+    (grant) => pathContains(grant.path, path) || pathContains(realPath(grant.path), path),
+  );
+}
+
+/** A grant that is not there is for others to complain about. */
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
+}
+
 function writeAll(fd: number, text: string): void {
   const bytes = Buffer.from(text);
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
 }
 
 function unwritable(file: string, why: string, cause: unknown): SkillboxError {

@@ -17,6 +17,7 @@ import { auditSet } from "../seccomp/audit-sets.js";
 import { baseDenials } from "../seccomp/base-denials.js";
 import { compileFilter, type CompiledFilter, type FilterInput } from "../seccomp/filter.js";
 import { loadProfile } from "../seccomp/load-profile.js";
+import type { NotifyRule } from "../seccomp/profile.js";
 import type { Arch } from "../seccomp/syscall-table.js";
 
 export interface PrepareRequest {
@@ -83,7 +84,7 @@ export function prepare(asked: PrepareRequest): Preparation {
     limits,
     filter,
     arch,
-    mounts: plannedMounts(program.prefixes, filesystem.grants),
+    mounts: plannedMounts(program.prefixes, filesystem),
     filesystem,
     notes: program.notes,
   };
@@ -152,8 +153,16 @@ const problemCodes = {
 
 function filterInput(policy: Policy, arch: Arch, level: AuditLevel): FilterInput {
   const profile = loadProfile(policy.syscalls.profile, { arch });
-  return { arch, profile, baseDenials, ...auditSet(level, arch) };
+  const { notify, notifyDenials } = auditSet(level, arch);
+  const outward = policy.network.egress.length > 0 ? outwardCalls : [];
+  return { arch, profile, baseDenials, notify: [...notify, ...outward], notifyDenials };
 }
+
+/** What names an address outside is held and judged, at whatever audit level. */
+const outwardCalls: readonly NotifyRule[] = [
+  { names: ["connect"], args: [] },
+  { names: ["sendto"], args: [{ arg: 4, op: "NE", value: 0n }] },
+];
 
 function architecture(): Arch {
   if (process.arch === "x64" || process.arch === "arm64") return process.arch;

@@ -21,7 +21,7 @@ export interface StdioRequest {
 /** The program's descriptors 0, 1 and 2, and what moves bytes on its behalf. */
 export interface Stdio {
   readonly fds: readonly [number, number, number];
-  /** Lets go of the program's ends, once it has them. */
+  /** Lets go of the program's ends, once it has ended. */
   release(): void;
   /** Resolves when all that the program wrote has been passed on. */
   drained(): Promise<void>;
@@ -42,15 +42,17 @@ export function openStdio(binding: Binding, request: StdioRequest): Stdio {
   }
   const ours: number[] = [];
   const flows: Promise<void>[] = [];
+  const stopped: Socket[] = [];
   const stdin = fstatSync(request.stdin).isFile() ? pumpIn(binding, request.stdin, ours) : request.stdin;
   const counter = { left: request.outputBytes ?? Infinity, exceeded: request.onOutputExceeded };
   const out = (fd: number, sink: () => Writable): number =>
-    request.outputBytes === undefined ? fd : pumpOut(binding, sink(), counter, ours, flows);
+    request.outputBytes === undefined ? fd : pumpOut(binding, sink(), counter, { ours, flows, stopped });
   const fds = [stdin, out(request.stdout, request.sinks.stdout), out(request.stderr, request.sinks.stderr)] as const;
   return {
     fds,
     release: () => {
       for (const fd of ours.splice(0)) closeSync(fd);
+      for (const pipe of stopped.splice(0)) pipe.destroy();
     },
     drained: async () => {
       await Promise.all(flows);
@@ -114,12 +116,17 @@ async function feed(source: ReadStream, target: Socket): Promise<void> {
   target.end();
 }
 
+interface Pumped {
+  readonly ours: number[];
+  readonly flows: Promise<void>[];
+  readonly stopped: Socket[];
+}
+
 function pumpOut(
   binding: Binding,
   sink: Writable,
   counter: { left: number; readonly exceeded: () => void },
-  ours: number[],
-  flows: Promise<void>[],
+  { ours, flows, stopped }: Pumped,
 ): number {
   const [readEnd, writeEnd] = binding.pipe();
   ours.push(writeEnd);
@@ -132,7 +139,9 @@ function pumpOut(
       sink.once("drain", () => pipe.resume());
     }
     if (counter.left < 0) {
-      pipe.destroy();
+      // Left full rather than closed: SIGPIPE would let the program choose how it ends.
+      pipe.removeAllListeners("data").pause();
+      stopped.push(pipe);
       counter.exceeded();
     }
   });

@@ -33,7 +33,7 @@ export interface Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
   /** Resolves with the next line of stdout that matches. */
-  line(pattern: RegExp): Promise<string>;
+  readonly line: (pattern: RegExp) => Promise<string>;
 }
 
 /** `skillbox exec … -- ARGV` as a user types it. */
@@ -113,8 +113,10 @@ function collect(stream: NodeJS.ReadableStream | null) {
   };
 }
 
+/** Empty while the run lasts, and when skillbox was killed. */
 function readReport(file: string): unknown {
-  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  return text === "" ? undefined : JSON.parse(text);
 }
 
 /** What test/fixtures/probes/probe.c printed, by what it was asked: "OK" or the name of an errno. */
