@@ -65,10 +65,10 @@ export const landlockRestrictFlags = flags({
   LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF: 4,
   LANDLOCK_RESTRICT_SELF_TSYNC: 8,
 });
-/** linux/personality.h: the domain in the low byte, where only the two Linux ones matter. All ones only asks. */
+/** linux/personality.h: the domain in the low byte, where PER_LINUX is 0 and of the others only one matters. All ones only asks. */
 export const persona = flags({
   PERSONALITY_QUERY: [0xffff_ffff, 0xffff_ffff],
-  ...field(0xff, "0 PER_LINUX 8 PER_LINUX32"),
+  PER_LINUX32: [8, 0xff],
   UNAME26: 0x2_0000,
   ADDR_NO_RANDOMIZE: 0x4_0000,
   FDPIC_FUNCPTRS: 0x8_0000,

@@ -3,8 +3,10 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { format, resolveConfig } from "prettier";
 import { compileTables } from "../../../src/audit/compile-tables.js";
+import { auditEventJsonSchema } from "../../../src/audit/json-schema.js";
 
 await write("src/audit/encoded-tables.ts", tablesSource());
+await write("schema/audit-event.schema.json", JSON.stringify(auditEventJsonSchema()));
 
 async function write(path: string, text: string): Promise<void> {
   const file = fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
