@@ -39,7 +39,10 @@ export class Encoder {
 
   string(value: string): void {
     if (value.includes("\0")) {
-      throw new SkillboxError("ERR_USAGE", `a string with a NUL byte cannot cross into the kernel: ${JSON.stringify(value)}`);
+      throw new SkillboxError(
+        "ERR_USAGE",
+        `a string with a NUL byte cannot cross into the kernel: ${JSON.stringify(value)}`,
+      );
     }
     this.data(value);
   }

@@ -6,6 +6,7 @@ import path from "node:path";
  */
 const layers = [
   "errors",
+  "encoder",
   "package-root",
   "policy",
   "seccomp",

@@ -1,9 +1,11 @@
 import { resolve } from "node:path";
 import { SkillboxError } from "../errors.js";
 import { defaultPolicy } from "../policy/default.js";
+import { parseDestination } from "../policy/destination.js";
 import type { Parsed } from "../policy/parsed.js";
+import { parsePorts } from "../policy/ports.js";
 import { checkPath, resolvePath } from "../policy/paths.js";
-import type { Limit, PathGrant, Policy } from "../policy/policy.js";
+import type { EgressRule, Limit, PathGrant, Policy } from "../policy/policy.js";
 import { parseSize, parseTime } from "../policy/units.js";
 
 /** The options of `skillbox exec` and `skillbox policy explain` that make a policy, as commander hands them over. */
@@ -13,6 +15,7 @@ export interface PolicyOptions {
   readonly write: readonly string[];
   readonly overlay: readonly string[];
   readonly deny: readonly string[];
+  readonly allow: readonly string[];
   readonly env: readonly string[];
   readonly memory?: string;
   readonly cpus?: string;
@@ -42,6 +45,7 @@ export async function policyFromOptions(options: PolicyOptions): Promise<Policy>
       ...flagLimit("cpus", "--cpus", options.cpus, parseCpus),
       ...flagLimit("wallTime", "--timeout", options.timeout, parseTime),
     },
+    network: { ...base.network, egress: [...base.network.egress, ...options.allow.map(flagEgress)] },
     environment: addVariables(environment, options.env),
   };
 }
@@ -73,6 +77,19 @@ function flagGrant(flag: string, written: string): PathGrant {
   return { path: resolvePath(written, ownDirectory()), written };
 }
 
+/** `HOST`, `HOST:PORT`, `HOST:FIRST-LAST`, `[v6]:PORT`, a name, an address or a CIDR; without a port: HTTPS. */
+function flagEgress(written: string): EgressRule {
+  const [, bracketed, plain, ports = "443"] =
+    /^(?:\[([^\]]+)\]|([^:]+|[^:]*:[^:]*:.*?))(?::([0-9-]+(?:\/(?:tcp|udp))?))?$/.exec(written) ?? [];
+  const to = bracketed ?? plain;
+  if (to === undefined) throw usage("--allow", `${JSON.stringify(written)} is not HOST or HOST:PORT`);
+  const destination = parseDestination(to);
+  if ("problem" in destination) throw usage("--allow", destination.problem);
+  const range = parsePorts(ports);
+  if ("problem" in range) throw usage("--allow", range.problem);
+  return { to: [to], except: [], ports: [range.value] };
+}
+
 function flagLimit(
   name: "memory" | "cpus" | "wallTime",
   flag: string,
@@ -99,7 +116,8 @@ function addVariables(environment: Policy["environment"], flags: readonly string
   for (const flag of flags) {
     const equals = flag.indexOf("=");
     const name = equals < 0 ? flag : flag.slice(0, equals);
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw usage("--env", `${JSON.stringify(name)} is not a variable's name`);
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      throw usage("--env", `${JSON.stringify(name)} is not a variable's name`);
     if (equals < 0) pass.push(name);
     else set[name] = flag.slice(equals + 1);
   }

@@ -3,7 +3,13 @@ import type { SkillboxError } from "../errors.js";
 import type { RunResult } from "../result/run-result.js";
 
 /** Exit statuses that are skillbox's own; the rest are the program's. As `timeout`, `env` and shells have them. */
-export const exitStatus = { timeLimit: 124, setUp: 125, notExecutable: 126, notFound: 127, outOfMemory: 137 } as const;
+export const exitStatus = {
+  timeLimit: 124,
+  setUp: 125,
+  notExecutable: 126,
+  notFound: 127,
+  outOfMemory: 137,
+} as const;
 
 export function statusOfResult(result: RunResult): number {
   switch (result.outcome) {

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { SkillboxError } from "../errors.js";
+import type { PolicyOptions } from "./exec-options.js";
+import type { ExecOptions } from "./exec.js";
 import { exitStatus, statusOfError } from "./exit-status.js";
 import { printError } from "./print-error.js";
 import { version } from "./version.js";
@@ -26,12 +28,15 @@ async function main(): Promise<number> {
       "after",
       "\nExit status: the program's; 128+n if signal n ended it; 124 time limit; 125 skillbox could not set up;\n126 cannot execute; 127 not found; 137 out of memory.",
     )
-    .action(async (command: string, args: string[], options) => {
+    .action(async (command: string, args: string[], options: ExecOptions) => {
       const { exec } = await import("./exec.js");
       status = await exec([command, ...args], options);
     });
 
-  const policy = program.command("policy").description("check, explain and describe policies").enablePositionalOptions();
+  const policy = program
+    .command("policy")
+    .description("check, explain and describe policies")
+    .enablePositionalOptions();
   policy
     .command("check")
     .description("read policy files and say what is wrong with them")
@@ -46,7 +51,7 @@ async function main(): Promise<number> {
     .argument("[command]", "the program, for what it needs beside the policy", "true")
     .argument("[args...]")
     .passThroughOptions()
-    .action(async (command: string, args: string[], options) => {
+    .action(async (command: string, args: string[], options: PolicyOptions & { readonly json: boolean }) => {
       const { policyExplain } = await import("./policy-explain.js");
       status = await policyExplain([command, ...args], options, process.stdout);
     });
@@ -79,6 +84,7 @@ function withPolicyOptions(command: Command): Command {
     .option("--write <path>", "let the program write to it", collect, [])
     .option("--overlay <dir>", "let the program write to a copy of it", collect, [])
     .option("--deny <path>", "hide it, inside a grant too", collect, [])
+    .option("--allow <host[:port]>", "let the program reach a host; port 443 unless given", collect, [])
     .option("--env <name[=value]>", "pass a variable on, or set one", collect, [])
     .option("--memory <size>", "limit of memory: 512MiB")
     .option("--cpus <number>", "limit of CPU time per second: 1.5")
@@ -97,9 +103,13 @@ try {
   } else {
     // Not to be taken for the program's own exit status.
     printError(
-      new SkillboxError("ERR_INTERNAL", error instanceof Error ? (error.stack ?? error.message) : String(error), {
-        hint: "this is a fault of skillbox; please report it",
-      }),
+      new SkillboxError(
+        "ERR_INTERNAL",
+        error instanceof Error ? (error.stack ?? error.message) : String(error),
+        {
+          hint: "this is a fault of skillbox; please report it",
+        },
+      ),
     );
     process.exitCode = exitStatus.setUp;
   }

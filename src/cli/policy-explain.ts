@@ -21,7 +21,11 @@ export async function policyExplain(
   try {
     const policy = await policyFromOptions(options);
     const preparation = prepare({ policy, argv, cwd: workingDirectory(options), environment: process.env });
-    out.write(options.json ? `${JSON.stringify(asJson(policy, preparation), undefined, 2)}\n` : asText(policy, preparation));
+    out.write(
+      options.json
+        ? `${JSON.stringify(asJson(policy, preparation), undefined, 2)}\n`
+        : asText(policy, preparation),
+    );
     return 0;
   } catch (error) {
     if (!(error instanceof SkillboxError)) throw error;
@@ -30,7 +34,10 @@ export async function policyExplain(
   }
 }
 
-function asJson(policy: Policy, { mounts, filesystem, limits, process, filter, notes }: Preparation): unknown {
+function asJson(
+  policy: Policy,
+  { mounts, filesystem, limits, process, filter, notes }: Preparation,
+): unknown {
   return {
     name: policy.name,
     program: process.candidates,
@@ -65,9 +72,17 @@ function asText(policy: Policy, preparation: Preparation): string {
       "limits",
       limits.enforced.length === 0
         ? ["none"]
-        : limits.enforced.map(({ resource, requested, enforcedBy }) => `${resource.padEnd(9)}${requested.padEnd(9)}by ${enforcedBy}`),
+        : limits.enforced.map(
+            ({ resource, requested, enforcedBy }) =>
+              `${resource.padEnd(9)}${requested.padEnd(9)}by ${enforcedBy}`,
+          ),
     ],
-    ["system calls", [`profile ${policy.syscalls.profile}, ${filter.instructions} instructions; audit level ${policy.audit.level}`]],
+    [
+      "system calls",
+      [
+        `profile ${policy.syscalls.profile}, ${filter.instructions} instructions; audit level ${policy.audit.level}`,
+      ],
+    ],
     ["environment", process.env.map((variable) => quoted(variable, 100).slice(1, -1))],
     ["notes", notes],
   ];
@@ -84,11 +99,16 @@ function describeMount({ access, source, target, reason }: PlannedMount): string
 
 function describeNetwork({ network }: Policy): readonly string[] {
   if (network.egress.length === 0) return ["none: only the sandbox's own 127.0.0.1 and ::1"];
-  return [...network.egress.map((rule) => `allow    ${describeRule(rule)}`), ...network.egressDeny.map((rule) => `deny     ${describeRule(rule)}`)];
+  return [
+    ...network.egress.map((rule) => `allow    ${describeRule(rule)}`),
+    ...network.egressDeny.map((rule) => `deny     ${describeRule(rule)}`),
+  ];
 }
 
 function describeRule({ to, except, ports }: EgressRule): string {
-  const range = ports.map(({ first, last, protocol }) => `${first === last ? first : `${first}-${last}`}/${protocol}`);
+  const range = ports.map(
+    ({ first, last, protocol }) => `${first === last ? first : `${first}-${last}`}/${protocol}`,
+  );
   return [
     to.join(", "),
     ...(except.length === 0 ? [] : [`except ${except.join(", ")}`]),

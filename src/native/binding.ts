@@ -146,19 +146,23 @@ export interface Native {
 /** Loads addon and helper, from a prebuild or from the checkout's own build. */
 export function loadNative(): Native {
   const root = packageRoot();
-  const directories = [
-    join(root, "build", "Release"),
-    join(root, "prebuilds", `linux-${process.arch}`),
-  ];
+  const directories = [join(root, "build", "Release"), join(root, "prebuilds", `linux-${process.arch}`)];
   const directory = directories.find((candidate) => existsSync(join(candidate, "skillbox-init")));
   if (directory === undefined) {
-    throw new SkillboxError("ERR_HOST", `the native part of skillbox is not built for linux-${process.arch}`, {
-      hint: "in a checkout run `npm ci` (or `npm run build:native`); it needs a C++ compiler",
-    });
+    throw new SkillboxError(
+      "ERR_HOST",
+      `the native part of skillbox is not built for linux-${process.arch}`,
+      {
+        hint: "in a checkout run `npm ci` (or `npm run build:native`); it needs a C++ compiler",
+      },
+    );
   }
   const load = createRequire(import.meta.url);
   try {
-    return { binding: load(join(directory, "skillbox.node")) as Binding, initPath: join(directory, "skillbox-init") };
+    return {
+      binding: load(join(directory, "skillbox.node")) as Binding,
+      initPath: join(directory, "skillbox-init"),
+    };
   } catch (cause) {
     throw new SkillboxError("ERR_HOST", `the native part in ${directory} does not load`, {
       hint: "it was built for another Node or another machine: run `npm run build:native`",

@@ -85,7 +85,9 @@ function realPath(grant: PathGrant): string {
         ? `${grant.written}: no such file or directory (${grant.path})`
         : `${grant.written}: cannot be resolved (${cause instanceof Error ? cause.message : String(cause)})`,
       {
-        hint: missing ? "create it first, or take it out of the policy; skillbox creates nothing on the host" : undefined,
+        hint: missing
+          ? "create it first, or take it out of the policy; skillbox creates nothing on the host"
+          : undefined,
         cause,
       },
     );
@@ -106,9 +108,13 @@ function refuseLinksBelow(
     for (const base of new Set([grant.named, grant.path])) {
       if (named === base || !pathContains(base, named)) continue;
       if (`${grant.path}/${relative(base, named)}` === real) continue;
-      throw grantError(origin, `${named} leads through a symbolic link below ${grant.path}, which the sandbox may write to`, {
-        hint: `name the place itself (${real}) if that is what you mean`,
-      });
+      throw grantError(
+        origin,
+        `${named} leads through a symbolic link below ${grant.path}, which the sandbox may write to`,
+        {
+          hint: `name the place itself (${real}) if that is what you mean`,
+        },
+      );
     }
   }
 }
@@ -122,9 +128,13 @@ function resolveDenial(grant: PathGrant, writable: readonly ResolvedGrant[]): re
     if (!isErrno(cause, "ENOENT") && !isErrno(cause, "ENOTDIR")) throw cause;
     const parent = writable.find((other) => pathContains(other.path, nearestRealParent(grant.path)));
     if (parent === undefined) return [];
-    throw grantError(grant.origin, `filesystem.deny: ${grant.written} is not there, and the program may create it in ${parent.path}`, {
-      hint: "create it first: only what exists can be masked, since skillbox creates nothing on the host",
-    });
+    throw grantError(
+      grant.origin,
+      `filesystem.deny: ${grant.written} is not there, and the program may create it in ${parent.path}`,
+      {
+        hint: "create it first: only what exists can be masked, since skillbox creates nothing on the host",
+      },
+    );
   }
   if (path === "/") {
     throw grantError(grant.origin, "filesystem.deny: the root directory cannot be denied", {

@@ -73,4 +73,10 @@ export const maskedProcPaths = [
 ] as const;
 
 /** OCI's defaultReadonlyPaths. */
-export const readonlyProcPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"] as const;
+export const readonlyProcPaths = [
+  "/proc/bus",
+  "/proc/fs",
+  "/proc/irq",
+  "/proc/sys",
+  "/proc/sysrq-trigger",
+] as const;

@@ -64,11 +64,15 @@ function cgroupLimit(name: "memory" | "cpus", limit: Limit, probe: () => CgroupS
     return { value: limit.value, enforcedBy: `cgroup${support.version === 1 ? " v1" : " v2"}` };
   }
   if (limit.bestEffort) return { value: undefined, enforcedBy: undefined };
-  const place = limit.origin === undefined ? "" : `${limit.origin.file}:${limit.origin.line}:${limit.origin.column}: `;
+  const place =
+    limit.origin === undefined ? "" : `${limit.origin.file}:${limit.origin.line}:${limit.origin.column}: `;
   throw new SkillboxError(
     "ERR_LIMIT_UNSUPPORTED",
     `${place}resources.${name}: ${limit.written} cannot be enforced here: ${support.reason}`,
-    { stage: "limits", hint: `${support.hint}; or add \`bestEffort: [${name}]\` under resources to go on without` },
+    {
+      stage: "limits",
+      hint: `${support.hint}; or add \`bestEffort: [${name}]\` under resources to go on without`,
+    },
   );
 }
 
@@ -86,6 +90,8 @@ function rlimits(resources: ResourcePolicy, memoryByRlimit: boolean): readonly R
     ...(resources.pids === undefined ? [] : [fixed("RLIMIT_NPROC", resources.pids.value + 1)]), // and PID 1
     ...(resources.openFiles === undefined ? [] : [fixed("RLIMIT_NOFILE", resources.openFiles.value)]),
     ...(resources.fileSize === undefined ? [] : [fixed("RLIMIT_FSIZE", resources.fileSize.value)]),
-    ...(memoryByRlimit && resources.memory !== undefined ? [fixed("RLIMIT_DATA", resources.memory.value)] : []),
+    ...(memoryByRlimit && resources.memory !== undefined
+      ? [fixed("RLIMIT_DATA", resources.memory.value)]
+      : []),
   ];
 }

@@ -45,7 +45,12 @@ function addSystemPath(builder: RootBuilder, path: string): void {
       attributes: readOnly,
     });
   } else if (stats.isFile()) {
-    builder.mountFile({ type: "bind", target: path, source: systemSource(path, "file"), attributes: readOnly });
+    builder.mountFile({
+      type: "bind",
+      target: path,
+      source: systemSource(path, "file"),
+      attributes: readOnly,
+    });
   }
 }
 
@@ -54,7 +59,12 @@ function addSystemPath(builder: RootBuilder, path: string): void {
  * (mount points of ours and of grants) lies below an entry that does not have it, that entry is taken apart, so that the
  * mount point comes to lie on the skeleton and nothing has to be created in the directory.
  */
-export function addDirectoryAsRoot(builder: RootBuilder, directory: string, needed: readonly string[], inside = "/"): void {
+export function addDirectoryAsRoot(
+  builder: RootBuilder,
+  directory: string,
+  needed: readonly string[],
+  inside = "/",
+): void {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     const target = inside === "/" ? `/${entry.name}` : `${inside}/${entry.name}`;
     const source = `${directory}/${entry.name}`;
@@ -132,7 +142,10 @@ export function addKernelFilesystems(builder: RootBuilder, tmpBytes: number): vo
 
 /** Private, empty, limited: /tmp and the home directory. */
 export function addScratch(builder: RootBuilder, tmpBytes: number): void {
-  for (const [target, mode] of [["/tmp", 0o1777], [sandboxHome, 0o700]] as const) {
+  for (const [target, mode] of [
+    ["/tmp", 0o1777],
+    [sandboxHome, 0o700],
+  ] as const) {
     builder.mountDirectory({
       type: "tmpfs",
       target,
@@ -152,7 +165,11 @@ export function inodesFor(sizeBytes: number): number {
 }
 
 /** What names who and where: written by us, since the host's files name its users and its resolver. */
-export function addIdentityFiles(builder: RootBuilder, user: { uid: number; gid: number }, hostname: string): void {
+export function addIdentityFiles(
+  builder: RootBuilder,
+  user: { uid: number; gid: number },
+  hostname: string,
+): void {
   builder.file(
     "/etc/passwd",
     [
@@ -164,11 +181,16 @@ export function addIdentityFiles(builder: RootBuilder, user: { uid: number; gid:
   );
   builder.file(
     "/etc/group",
-    [`${sandboxUser}:x:${user.gid}:`, ...(user.gid === 0 ? [] : ["root:x:0:"]), "nogroup:x:65534:", ""].join("\n"),
+    [`${sandboxUser}:x:${user.gid}:`, ...(user.gid === 0 ? [] : ["root:x:0:"]), "nogroup:x:65534:", ""].join(
+      "\n",
+    ),
   );
   builder.file("/etc/hosts", `127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 ${hostname}\n`);
   builder.file("/etc/hostname", `${hostname}\n`);
   // Any server address leads to skillbox's own resolver; without egress nobody listens, and lookups fail at once.
   builder.file("/etc/resolv.conf", "nameserver 127.0.0.1\noptions edns0\n");
-  builder.file("/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n");
+  builder.file(
+    "/etc/nsswitch.conf",
+    "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+  );
 }

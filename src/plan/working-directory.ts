@@ -40,14 +40,19 @@ export function workingDirectoryGrant(
   grants: readonly ResolvedGrant[],
   visible: readonly string[],
 ): ResolvedGrant | undefined {
-  if (grants.some((grant) => pathContains(grant.path, path)) || visible.some((seen) => pathContains(seen, path))) {
+  if (
+    grants.some((grant) => pathContains(grant.path, path)) ||
+    visible.some((seen) => pathContains(seen, path))
+  ) {
     return undefined;
   }
   if (pathContains(path, realHome(home)) || path === "/") {
     throw new SkillboxError(
       "ERR_GRANT",
       `the working directory is ${path}, ${path === "/" ? "the root of the host" : "a home directory or above one"}: the program would see all of it`,
-      { hint: "change to the directory of the program, or grant what it needs: --read DIR, or -C DIR for another working directory" },
+      {
+        hint: "change to the directory of the program, or grant what it needs: --read DIR, or -C DIR for another working directory",
+      },
     );
   }
   return {

@@ -3,10 +3,21 @@ import { closeSync, createReadStream, fstatSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { encodeAuditTables } from "../audit/encode-tables.js";
 import { SkillboxError } from "../errors.js";
-import type { AuditRecord, AuditTables, Binding } from "../native/binding.js";
+import type { AuditRecord, AuditTables, Binding, HeldCall } from "../native/binding.js";
 import type { AuditPolicy } from "../policy/policy.js";
 import type { RunResult } from "../result/run-result.js";
 import type { Arch } from "../seccomp/syscall-table.js";
+
+export interface Supervision {
+  readonly listener: number;
+  /** Pid of PID 1. */
+  readonly init: number;
+  readonly arch: Arch;
+  readonly view: Uint8Array;
+  readonly verdicts: Uint8Array;
+  /** Judges what leads outside; without it the kernel does. */
+  readonly onHeld: ((call: HeldCall) => void) | undefined;
+}
 
 /** The audit record of one run, from its first line to its last. */
 export class AuditTrail {
@@ -35,10 +46,16 @@ export class AuditTrail {
     if (!this.#record.write(text.slice(1, -1), denied)) this.assertWhole();
   }
 
+  /** Appends an event whose members are JSON text already. */
+  append(members: string, denied: boolean): void {
+    // A record that has failed ends the run when it is closed; here there is nobody to tell.
+    this.#record.write(members, denied);
+  }
+
   /** Takes a program's listener over. */
-  supervise(listener: number, init: number, arch: Arch, view: Uint8Array, verdicts: Uint8Array): void {
+  supervise({ listener, init, arch, view, verdicts, onHeld }: Supervision): void {
     this.#tables ??= this.#binding.loadAuditTables(encodeAuditTables(arch));
-    this.#record.supervise(listener, init, this.#tables, view, verdicts);
+    this.#record.supervise(listener, init, this.#tables, view, verdicts, onHeld);
   }
 
   /** To be called when the sandbox is dead: all that it did is in the record then. */
@@ -51,11 +68,15 @@ export class AuditTrail {
     const { errno, full, dropped } = this.#record.status();
     if (!this.#stopOnFailure || (errno === 0 && !full)) return;
     const why = full ? "it has reached audit.maxBytes" : `it could not be written: ${errnoName(errno)}`;
-    throw new SkillboxError("ERR_AUDIT", `the audit record ${this.#file ?? ""} is incomplete: ${why}; the run was stopped`, {
-      stage: "audit",
-      ...(errno === 0 ? {} : { errno: errnoName(errno) }),
-      hint: `${dropped} event(s) were dropped; give it room, or set \`audit: { onFailure: continue }\` to run on without a whole record`,
-    });
+    throw new SkillboxError(
+      "ERR_AUDIT",
+      `the audit record ${this.#file ?? ""} is incomplete: ${why}; the run was stopped`,
+      {
+        stage: "audit",
+        ...(errno === 0 ? {} : { errno: errnoName(errno) }),
+        hint: `${dropped} event(s) were dropped; give it room, or set \`audit: { onFailure: continue }\` to run on without a whole record`,
+      },
+    );
   }
 
   async summary(): Promise<RunResult["audit"]> {
@@ -91,7 +112,8 @@ function openRecordFile(file: string): number {
 
 async function hashFile(file: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(file)) hash.update(chunk);
+  const chunks: AsyncIterable<Buffer> = createReadStream(file);
+  for await (const chunk of chunks) hash.update(chunk);
   return hash.digest("hex");
 }
 

@@ -8,10 +8,13 @@ import type { LaunchPlan, RootOperation } from "../plan/launch-plan.js";
 export function encodeAuditView(plan: LaunchPlan): Uint8Array {
   const links = plan.operations.filter((operation) => operation.type === "symlink");
   const out = new Encoder();
-  out.list([{ target: "/", flags: flag.itselfOnly }, ...plan.operations.flatMap(placeOf)], ({ target, flags }) => {
-    out.string(target);
-    out.u8(flags);
-  });
+  out.list(
+    [{ target: "/", flags: flag.itselfOnly }, ...plan.operations.flatMap(placeOf)],
+    ({ target, flags }) => {
+      out.string(target);
+      out.u8(flags);
+    },
+  );
   out.list(links, ({ target, linkTarget }) => {
     out.string(target);
     out.string(linkTarget);

@@ -35,7 +35,12 @@ export class Ending {
     return performance.now() - this.#startedMs;
   }
 
-  attach(sandbox: Sandbox, program: number, signal: AbortSignal | undefined, cgroup: Cgroup | undefined): void {
+  attach(
+    sandbox: Sandbox,
+    program: number,
+    signal: AbortSignal | undefined,
+    cgroup: Cgroup | undefined,
+  ): void {
     this.#sandbox = { sandbox, program };
     this.#cgroup = cgroup;
     if (signal !== undefined) {

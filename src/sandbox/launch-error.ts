@@ -6,12 +6,16 @@ export function launchError(failure: InitFailure): SkillboxError {
   const { stage, operation, subject, errno } = failure;
   const about = subject === "" ? "" : ` ${subject}`;
   const code = stage === "clone" || stage === "user_ns" || stage === "cgroup" ? "ERR_HOST" : "ERR_LAUNCH";
-  return new SkillboxError(code, `the sandbox could not be set up: ${stage}: ${operation}${about}: ${errno}`, {
-    stage,
-    operation,
-    errno,
-    hint: hintFor(failure),
-  });
+  return new SkillboxError(
+    code,
+    `the sandbox could not be set up: ${stage}: ${operation}${about}: ${errno}`,
+    {
+      stage,
+      operation,
+      errno,
+      hint: hintFor(failure),
+    },
+  );
 }
 
 /** A program that did not start: execve(2)'s answer, or a step before it. */
@@ -33,14 +37,21 @@ export function processError(failure: InitFailure): SkillboxError {
   if (stage === "exec") {
     return new SkillboxError("ERR_NOT_EXECUTABLE", `${subject}: cannot be executed: ${errno}`, {
       ...details,
-      hint: errno === "ENOEXEC" ? "it is neither a binary for this machine nor a script with `#!`" : "is it executable (chmod +x)?",
+      hint:
+        errno === "ENOEXEC"
+          ? "it is neither a binary for this machine nor a script with `#!`"
+          : "is it executable (chmod +x)?",
     });
   }
   if (operation === "chdir") {
-    return new SkillboxError("ERR_GRANT", `the working directory ${subject} is not in the sandbox: ${errno}`, {
-      ...details,
-      hint: "grant it, or choose another with -C DIR",
-    });
+    return new SkillboxError(
+      "ERR_GRANT",
+      `the working directory ${subject} is not in the sandbox: ${errno}`,
+      {
+        ...details,
+        hint: "grant it, or choose another with -C DIR",
+      },
+    );
   }
   return launchError(failure);
 }
@@ -49,7 +60,9 @@ function hintFor({ stage, operation, errno }: InitFailure): string {
   if (stage === "sources" && operation === "idmap") {
     return "its file system has no idmapped mounts, which a root caller needs for its grants: run skillbox as an ordinary user, or keep the files on ext4, xfs, btrfs or tmpfs (Linux 6.3)";
   }
-  if (stage === "sources" && errno === "ESTALE") return "the path was replaced while the sandbox was starting; try again";
-  if (stage === "sources" && errno === "ELOOP") return "a symbolic link appeared in the path while the sandbox was starting; try again";
+  if (stage === "sources" && errno === "ESTALE")
+    return "the path was replaced while the sandbox was starting; try again";
+  if (stage === "sources" && errno === "ELOOP")
+    return "a symbolic link appeared in the path while the sandbox was starting; try again";
   return "`skillbox doctor` shows what this host allows and how to change it";
 }

@@ -38,19 +38,24 @@ export class Overlays {
   async changes(sandbox: Sandbox): Promise<readonly OverlayChange[]> {
     const all: OverlayChange[] = [];
     for (const mount of this.#mounts) {
-      const { entries, truncated, tooDeep } = await this.#binding.overlayChanges(upperOf(sandbox, mount), mount.lower);
+      const { entries, truncated, tooDeep } = await this.#binding.overlayChanges(
+        upperOf(sandbox, mount),
+        mount.lower,
+      );
       for (const { path, kind, type, size } of entries) {
         const whole = `${mount.target}/${decodePath(path)}`;
         all.push(type === "file" ? { path: whole, kind, type, size } : { path: whole, kind, type });
       }
-      if (truncated || tooDeep > 0) all.push({ path: mount.target, kind: "modified", type: "directory", incomplete: true });
+      if (truncated || tooDeep > 0)
+        all.push({ path: mount.target, kind: "modified", type: "directory", incomplete: true });
     }
     return all;
   }
 
   /** Applies the changes to the host's directories. Throws ERR_LAUNCH, stage "commit", where it had to stop. */
   async commit(sandbox: Sandbox): Promise<CommitResult> {
-    const result = { written: 0, directories: 0, deleted: 0, modes: 0, bytes: 0, refused: [] as CommitResult["refused"][number][] };
+    const refused: { path: string; reason: string }[] = [];
+    const result = { written: 0, directories: 0, deleted: 0, modes: 0, bytes: 0, refused };
     for (const mount of this.#mounts) {
       const done = await this.#commitOne(sandbox, mount);
       result.written += done.written;
@@ -58,7 +63,7 @@ export class Overlays {
       result.deleted += done.deleted;
       result.modes += done.modes;
       result.bytes += done.bytes;
-      result.refused.push(
+      refused.push(
         ...done.refused.map(({ path, reason }) => ({ path: `${mount.target}/${decodePath(path)}`, reason })),
       );
     }
@@ -75,18 +80,23 @@ export class Overlays {
     try {
       return await this.#binding.overlayCommit(upperOf(sandbox, mount), mount.lower, uid, gid);
     } catch (cause) {
-      throw new SkillboxError("ERR_LAUNCH", `the changes below ${mount.target} were applied only in part: ${String(cause)}`, {
-        stage: "commit",
-        hint: "what was applied stays; mend the cause and run again",
-        cause,
-      });
+      throw new SkillboxError(
+        "ERR_LAUNCH",
+        `the changes below ${mount.target} were applied only in part: ${String(cause)}`,
+        {
+          stage: "commit",
+          hint: "what was applied stays; mend the cause and run again",
+          cause,
+        },
+      );
     }
   }
 }
 
 function upperOf(sandbox: Sandbox, { index, target }: OverlayMount): number {
   const fd = sandbox.uppers.get(index);
-  if (fd === undefined) throw new SkillboxError("ERR_INTERNAL", `the upper directory of ${target} did not arrive`);
+  if (fd === undefined)
+    throw new SkillboxError("ERR_INTERNAL", `the upper directory of ${target} did not arrive`);
   return fd;
 }
 

@@ -66,7 +66,9 @@ export function prepare(asked: PrepareRequest): Preparation {
     prefixes: program.prefixes,
     user: insideUser(),
     seccomp: { program: filter.program, listener: filter.notifies },
-    mountPoints: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map(({ mountPoint }) => mountPoint),
+    mountPoints: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map(
+      ({ mountPoint }) => mountPoint,
+    ),
     uppers: makeUppers(filesystem, request.makeUpper),
   });
   return {
@@ -106,13 +108,19 @@ function withWorkingDirectory(filesystem: ResolvedFilesystem, request: PrepareRe
   return grant === undefined ? filesystem : { ...filesystem, grants: [...filesystem.grants, grant] };
 }
 
-function makeUppers({ grants }: ResolvedFilesystem, make: (() => string) | undefined): ReadonlyMap<string, string> {
+function makeUppers(
+  { grants }: ResolvedFilesystem,
+  make: (() => string) | undefined,
+): ReadonlyMap<string, string> {
   if (make === undefined) return new Map();
   return new Map(grants.filter(({ access }) => access === "overlay").map(({ path }) => [path, make()]));
 }
 
 function hide(filesystem: ResolvedFilesystem, hidden: readonly string[]): ResolvedFilesystem {
-  return { ...filesystem, denials: [...filesystem.denials, ...hidden.map((path) => ({ path, origin: undefined }))] };
+  return {
+    ...filesystem,
+    denials: [...filesystem.denials, ...hidden.map((path) => ({ path, origin: undefined }))],
+  };
 }
 
 interface Program extends Pick<Interpreter, "prefixes" | "environmentPath" | "notes"> {
@@ -140,7 +148,10 @@ function findProgram(argv0: string, filesystem: ResolvedFilesystem, request: Pre
     files: hostFiles,
   });
   if ("problem" in found) {
-    throw new SkillboxError(problemCodes[found.problem], found.message, { stage: "program", hint: found.hint });
+    throw new SkillboxError(problemCodes[found.problem], found.message, {
+      stage: "program",
+      hint: found.hint,
+    });
   }
   return { ...found, candidates: [found.program] };
 }

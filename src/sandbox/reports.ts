@@ -8,7 +8,11 @@ export type InitReport =
   | { readonly type: "ready"; readonly layers: readonly string[] }
   | { readonly type: "listener"; readonly process: number }
   | ({ readonly type: "exec-failed"; readonly process: number } & InitFailure)
-  | ({ readonly type: "exited" } & ExitReport);
+  | ({ readonly type: "exited" } & ExitReport)
+  /** Sockets on port 53. */
+  | { readonly type: "resolver" }
+  /** Unbound TCP sockets. */
+  | { readonly type: "sockets"; readonly family: 4 | 6 };
 
 export interface InitFailure {
   readonly stage: string;
@@ -48,6 +52,10 @@ export function decodeReport(message: Uint8Array): InitReport {
       return { type: "exec-failed", process: read.u32(), ...readFailure(read) };
     case 7:
       return { type: "exited", ...readExit(read) };
+    case 8:
+      return { type: "resolver" };
+    case 9:
+      return { type: "sockets", family: read.u32() === familyNumbers[6] ? 6 : 4 };
     default:
       throw new RangeError(`unknown report ${type} from skillbox-init`);
   }
@@ -61,6 +69,13 @@ export function encodeExecRequest(): Uint8Array {
 export function encodeSignalRequest(process: number, signal: number, group: boolean): Uint8Array {
   return words(2, process, signal, group ? 1 : 0);
 }
+
+export function encodeSocketsRequest(family: 4 | 6, count: number): Uint8Array {
+  return words(3, familyNumbers[family], count);
+}
+
+/** AF_INET and AF_INET6 (linux/socket.h). */
+const familyNumbers = { 4: 2, 6: 10 } as const;
 
 function words(...values: readonly number[]): Uint8Array {
   const message = Buffer.alloc(values.length * 4);

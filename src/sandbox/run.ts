@@ -2,13 +2,16 @@ import { createHash, randomUUID } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { release } from "node:os";
 import { SkillboxError } from "../errors.js";
+import type { Gateway, GatewayOptions } from "../egress/gateway.js";
 import { loadNative, type Native } from "../native/binding.js";
-import type { AuditLevel, LimitName, Policy } from "../policy/policy.js";
-import type { CommitResult, EnforcedLimit, Outcome, OverlayChange, RunResult } from "../result/run-result.js";
+import type { LaunchPlan } from "../plan/launch-plan.js";
+import type { AuditLevel, Policy } from "../policy/policy.js";
+import type { RunResult } from "../result/run-result.js";
 import { AuditTrail } from "./audit-trail.js";
 import { encodeAuditView } from "./audit-view.js";
 import { createCgroup, type Cgroup } from "./cgroup.js";
 import { Ending } from "./ending.js";
+import { noNetwork, runResult, type Ended } from "./outcome.js";
 import { OverlayStorage, clearStaleStorage } from "./overlay-storage.js";
 import { Overlays } from "./overlays.js";
 import { prepare, type Preparation } from "./prepare.js";
@@ -64,7 +67,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
       },
     });
     const overlays = Overlays.open(native.binding, preparation.plan);
-    const sandbox = launch(native, preparation, cgroup, trail);
+    const { sandbox, gateway } = await launch(native, request.policy, preparation, cgroup, trail);
     try {
       const exited = sandbox.exec({ ...preparation.process, id: programId, oneshot: true }, stdio.fds);
       trail.write("run.start", runStart(request, preparation));
@@ -79,10 +82,24 @@ export async function run(request: RunRequest): Promise<RunResult> {
       stdio.release();
       await stdio.drained();
       const changes = await overlays.changes(sandbox);
-      const commit = request.commit === true && exit.exitCode === 0 && !ending.hasBegun ? await overlays.commit(sandbox) : undefined;
+      const commit =
+        request.commit === true && exit.exitCode === 0 && !ending.hasBegun
+          ? await overlays.commit(sandbox)
+          : undefined;
       await sandbox.close();
-      return await finish(trail, { preparation, cgroup, ending, layers, exit, runId, changes, commit });
+      return await finish(trail, {
+        preparation,
+        cgroup,
+        ending,
+        layers,
+        exit,
+        runId,
+        changes,
+        commit,
+        network: gateway?.summary() ?? noNetwork,
+      });
     } finally {
+      gateway?.close();
       overlays.close();
       stdio.release();
       ending.detach();
@@ -97,7 +114,11 @@ export async function run(request: RunRequest): Promise<RunResult> {
 /** One program a sandbox, so any number does. */
 const programId = 1;
 
-async function upperMaker(native: Native, policy: Policy, storage: OverlayStorage): Promise<(() => string) | undefined> {
+async function upperMaker(
+  native: Native,
+  policy: Policy,
+  storage: OverlayStorage,
+): Promise<(() => string) | undefined> {
   if (policy.filesystem.overlay.length === 0 || native.binding.tmpfsHasUserXattrs()) return undefined;
   await clearStaleStorage();
   return () => storage.create();
@@ -115,21 +136,59 @@ function hiddenFiles({ auditFile }: RunRequest): readonly string[] {
 
 async function openCgroup(runId: string, { limits }: Preparation): Promise<Cgroup | undefined> {
   const { memoryBytes, cpus } = limits.cgroup;
-  return memoryBytes === undefined && cpus === undefined ? undefined : createCgroup({ runId, memoryBytes, cpus });
+  return memoryBytes === undefined && cpus === undefined
+    ? undefined
+    : createCgroup({ runId, memoryBytes, cpus });
 }
 
-function launch(native: Native, { plan, filter, arch }: Preparation, cgroup: Cgroup | undefined, trail: AuditTrail): Sandbox {
+interface Launched {
+  readonly sandbox: Sandbox;
+  readonly gateway: Gateway | undefined;
+}
+
+async function launch(
+  native: Native,
+  policy: Policy,
+  { plan, filter, arch }: Preparation,
+  cgroup: Cgroup | undefined,
+  trail: AuditTrail,
+): Promise<Launched> {
+  const gateway = await openGateway(plan, {
+    binding: native.binding,
+    network: policy.network,
+    record: (members, denied) => {
+      trail.append(members, denied);
+    },
+    requestSockets: (family, count) => {
+      sandbox.requestSockets(family, count);
+    },
+  });
   const directory = cgroup?.directory;
   const sandbox = Sandbox.launch({
     native,
     plan,
     // On cgroup2 cloning into it saves moving a process, which costs a grace period of the kernel's.
     cgroup: { directory, files: directory === undefined ? (cgroup?.procsFiles ?? []) : [] },
+    network: gateway,
     onListener: (_process, listener) => {
-      trail.supervise(listener, sandbox.pid ?? 0, arch, encodeAuditView(plan), filter.verdicts);
+      trail.supervise({
+        listener,
+        init: sandbox.pid ?? 0,
+        arch,
+        view: encodeAuditView(plan),
+        verdicts: filter.verdicts,
+        onHeld: gateway && ((call) => gateway.judge(call)),
+      });
     },
   });
-  return sandbox;
+  return { sandbox, gateway };
+}
+
+/** Loaded only where there is egress: most of skillbox's code is about it. */
+async function openGateway(plan: LaunchPlan, options: GatewayOptions): Promise<Gateway | undefined> {
+  if (!plan.egress) return undefined;
+  const egress = await import("../egress/gateway.js");
+  return new egress.Gateway(options);
 }
 
 /** The program's own end, or the end that we or the kernel's memory killer put to it. */
@@ -157,28 +216,6 @@ function runStart({ policy, argv, cwd }: RunRequest, { limits, filter }: Prepara
   };
 }
 
-const killed: ExitReport = {
-  process: programId,
-  exitCode: undefined,
-  signal: "SIGKILL",
-  reason: "own",
-  wallTimeMs: 0,
-  userTimeMs: 0,
-  systemTimeMs: 0,
-  maxRssBytes: 0,
-};
-
-interface Ended {
-  readonly runId: string;
-  readonly preparation: Preparation;
-  readonly cgroup: Cgroup | undefined;
-  readonly ending: Ending;
-  readonly layers: readonly string[];
-  readonly exit: ExitReport;
-  readonly changes: readonly OverlayChange[];
-  readonly commit: CommitResult | undefined;
-}
-
 /** The sandbox is dead: the record can be closed, and the result says what is in it. */
 async function finish(trail: AuditTrail, ended: Ended): Promise<RunResult> {
   trail.drain();
@@ -190,39 +227,13 @@ async function finish(trail: AuditTrail, ended: Ended): Promise<RunResult> {
   return { ...result, audit: await trail.summary() };
 }
 
-function runResult({ runId, preparation, cgroup, ending, layers, exit, changes, commit }: Ended): RunResult {
-  const stats = cgroup?.stats();
-  return {
-    runId,
-    ...outcomeOf(ending, exit),
-    exitCode: exit.exitCode,
-    signal: exit.signal,
-    wallTimeMs: exit.wallTimeMs === 0 ? ending.elapsedMs : exit.wallTimeMs,
-    cpuTimeMs: {
-      user: stats?.cpuUserMs ?? exit.userTimeMs,
-      system: stats?.cpuSystemMs ?? exit.systemTimeMs,
-    },
-    memoryPeakBytes: stats?.memoryPeakBytes ?? (exit.maxRssBytes === 0 ? undefined : exit.maxRssBytes),
-    pidsPeak: stats?.pidsPeak,
-    limits: preparation.limits.enforced.map((limit) => withCgroupFile(limit, cgroup)),
-    layers: [...layers, ...(preparation.filter.instructions > 0 ? ["seccomp"] : []), ...(cgroup === undefined ? [] : ["cgroup"])],
-    network: { connections: 0, denied: 0, bytesIn: 0, bytesOut: 0 },
-    audit: { events: 0, denied: 0, dropped: 0, file: undefined, sha256: undefined },
-    changes,
-    ...(commit === undefined ? {} : { commit }),
-  };
-}
-
-/** The first reason wins: what skillbox decided, then what PID 1's clocks decided, then the program's own end. */
-function outcomeOf(ending: Ending, exit: ExitReport): { outcome: Outcome; limit?: LimitName } {
-  const begun = ending.reason;
-  if (begun !== undefined) return begun;
-  if (exit.reason !== "own") return { outcome: "timed-out", limit: exit.reason };
-  if (ending.foundOutOfMemory()) return { outcome: "out-of-memory", limit: "memory" };
-  return { outcome: exit.signal === undefined ? "exited" : "signaled" };
-}
-
-function withCgroupFile(limit: EnforcedLimit, cgroup: Cgroup | undefined): EnforcedLimit {
-  if (limit.resource !== "memory" && limit.resource !== "cpus") return limit;
-  return { ...limit, enforcedBy: cgroup?.enforcedBy(limit.resource) ?? limit.enforcedBy };
-}
+const killed: ExitReport = {
+  process: programId,
+  exitCode: undefined,
+  signal: "SIGKILL",
+  reason: "own",
+  wallTimeMs: 0,
+  userTimeMs: 0,
+  systemTimeMs: 0,
+  maxRssBytes: 0,
+};

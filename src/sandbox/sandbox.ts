@@ -10,6 +10,7 @@ import {
   decodeReport,
   encodeExecRequest,
   encodeSignalRequest,
+  encodeSocketsRequest,
   type ExitReport,
   type InitReport,
 } from "./reports.js";
@@ -21,6 +22,14 @@ export interface LaunchOptions {
   readonly cgroup: { readonly files: readonly string[]; readonly directory: string | undefined };
   /** Takes a program's seccomp listener over. */
   readonly onListener: ((process: number, fd: number) => void) | undefined;
+  /** Takes the sockets of a sandbox with egress over. */
+  readonly network?: NetworkEnd | undefined;
+}
+
+/** Where the sockets of the sandbox's network namespace go. */
+export interface NetworkEnd {
+  serveResolver(fds: readonly number[]): void;
+  addSockets(family: 4 | 6, fds: readonly number[]): void;
 }
 
 /** One PID 1 and its control socket. Everything inside ends with it, and it ends with this object or this process. */
@@ -77,8 +86,8 @@ export class Sandbox {
    * ended. Rejects with ERR_NOT_FOUND, ERR_NOT_EXECUTABLE or ERR_LAUNCH when it could not be started, and with ERR_LAUNCH
    * (stage "supervision") when PID 1 ends without a report.
    */
-  exec(plan: ProcessPlan, stdio: readonly [number, number, number]): Promise<ExitReport> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+  async exec(plan: ProcessPlan, stdio: readonly [number, number, number]): Promise<ExitReport> {
+    if (this.#failure !== undefined) throw this.#failure;
     const exit = new Deferred<ExitReport>();
     this.#exits.set(plan.id, exit);
     const memfd = this.#native.binding.memfd("skillbox-process", encodeProcess(plan));
@@ -87,12 +96,17 @@ export class Sandbox {
     } finally {
       closeSync(memfd);
     }
-    return exit.promise;
+    return await exit.promise;
   }
 
   /** Sends a signal to a program, or to its whole process group, as a terminal does. */
   signal(process: number, signal: NodeJS.Signals, group: boolean): void {
     this.#channel.send(encodeSignalRequest(process, constants.signals[signal], group), []);
+  }
+
+  /** Asks for unbound TCP sockets of the sandbox's network namespace; they come to `network.addSockets`. */
+  requestSockets(family: 4 | 6, count: number): void {
+    this.#channel.send(encodeSocketsRequest(family, count), []);
   }
 
   /** Ends everything inside at once, and resolves when the kernel has let go of it. */
@@ -124,6 +138,14 @@ export class Sandbox {
         if (fd === undefined) return;
         if (this.#options.onListener === undefined) closeSync(fd);
         else this.#options.onListener(report.process, fd);
+        return;
+      case "resolver":
+        if (this.#options.network !== undefined) this.#options.network.serveResolver(fds);
+        else fds.forEach((extra) => closeSync(extra));
+        return;
+      case "sockets":
+        if (this.#options.network !== undefined) this.#options.network.addSockets(report.family, fds);
+        else fds.forEach((extra) => closeSync(extra));
         return;
       case "error":
         this.#fail(launchError(report));

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { closeSync, createReadStream, fstatSync, readFileSync, type ReadStream } from "node:fs";
+import { closeSync, createReadStream, fstatSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
@@ -47,7 +47,11 @@ export function openStdio(binding: Binding, request: StdioRequest): Stdio {
   const counter = { left: request.outputBytes ?? Infinity, exceeded: request.onOutputExceeded };
   const out = (fd: number, sink: () => Writable): number =>
     request.outputBytes === undefined ? fd : pumpOut(binding, sink(), counter, { ours, flows, stopped });
-  const fds = [stdin, out(request.stdout, request.sinks.stdout), out(request.stderr, request.sinks.stderr)] as const;
+  const fds = [
+    stdin,
+    out(request.stdout, request.sinks.stdout),
+    out(request.stderr, request.sinks.stderr),
+  ] as const;
   return {
     fds,
     release: () => {
@@ -68,7 +72,10 @@ function refuseUnsafe(binding: Binding, fd: number, name: string): void {
   try {
     stats = fstatSync(fd);
   } catch (cause) {
-    if (isErrno(cause, "EBADF")) throw new SkillboxError("ERR_USAGE", `${name} is closed`, { hint: `give it something, such as /dev/null` });
+    if (isErrno(cause, "EBADF"))
+      throw new SkillboxError("ERR_USAGE", `${name} is closed`, {
+        hint: `give it something, such as /dev/null`,
+      });
     throw cause;
   }
   const what = stats.isDirectory()
@@ -108,7 +115,7 @@ function pumpIn(binding: Binding, fd: number, ours: number[]): number {
  * What pipe() does, which compares its target with process.stdout: to touch that makes the caller's stdout non-blocking,
  * and the program, which shares it, fails to write with EAGAIN.
  */
-async function feed(source: ReadStream, target: Socket): Promise<void> {
+async function feed(source: AsyncIterable<Buffer>, target: Socket): Promise<void> {
   for await (const chunk of source) {
     if (target.destroyed) return;
     if (!target.write(chunk)) await once(target, "drain");
