@@ -59,7 +59,10 @@ class Channel : public Napi::ObjectWrap<Channel> {
     const Napi::Env env = Env();
     uint8_t bytes[16384];
     int fds[64];
-    const ReceivedMessage message = receive_message(handle_->fd(), bytes, fds, MSG_DONTWAIT);
+    ReceivedMessage message = receive_message(handle_->fd(), bytes, fds, MSG_DONTWAIT);
+    // A peer that closes with something unread leaves an error in front of what it had said before: its last words, which
+    // tell why. Reading the error clears it.
+    if (message.length < 0 && errno == ECONNRESET) message = receive_message(handle_->fd(), bytes, fds, MSG_DONTWAIT);
     if (message.length < 0 && errno == EAGAIN) return;
     const Napi::Array fd_array = Napi::Array::New(env, message.fd_count);
     for (size_t i = 0; i < message.fd_count; i++) fd_array.Set(static_cast<uint32_t>(i), fds[i]);

@@ -221,7 +221,9 @@ async function finish(trail: AuditTrail, ended: Ended): Promise<RunResult> {
   trail.drain();
   trail.assertWhole();
   const result = runResult(ended);
-  trail.write("run.end", { result: { ...result, audit: undefined, changes: undefined } });
+  const hit = result.limits.find(({ resource }) => resource === result.limit);
+  if (hit !== undefined) trail.write("resource.limit", { resource: hit.resource, requested: hit.requested });
+  trail.write("run.end", { result: { ...result, audit: undefined, changes: result.changes.length } });
   trail.drain();
   trail.assertWhole();
   return { ...result, audit: await trail.summary() };

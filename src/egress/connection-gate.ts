@@ -1,0 +1,174 @@
+import type { ClientHello } from "./client-hello-body.js";
+import type { ConnectionEvent, HttpEvent } from "./connection-event.js";
+import { type Agreement, judgeHello, judgeRequest } from "./connection-judge.js";
+import { HttpRequestGate } from "./http-request-gate.js";
+import type { HttpRequest } from "./http-request.js";
+import type { OutboundGate } from "./relay.js";
+import { Sniffer } from "./sniff.js";
+
+export interface ConnectionGateOptions {
+  /** Undefined for a connection to an address: what is seen is recorded, and nothing is refused for it. */
+  readonly agreement: Agreement | undefined;
+  /** How long a hello or a request head may take from its first byte to its last. */
+  readonly handshakeTimeoutMs: number;
+  readonly onEvent: (event: ConnectionEvent) => void;
+  /** Ends the connection. Over plain HTTP the program can be told why. */
+  readonly refuse: (why: string, protocol: "tls" | "http") => void;
+  /** Sends upstream outside of push(). */
+  readonly forward: (bytes: Buffer) => void;
+}
+
+/** A word without its end of line may be all that its protocol sends ("ruok"): after so long it goes on, and stays watched. */
+const stallMs = 300;
+
+/**
+ * Decides what of the program's bytes goes upstream. For a connection to a name, TLS must ask for that name and so must each HTTP
+ * request. The end of a hello or of a request head is never sent before it was judged.
+ */
+export class ConnectionGate implements OutboundGate {
+  readonly #options: ConnectionGateOptions;
+  #stage: Sniffer | HttpRequestGate | "open" = new Sniffer();
+  /** How many of the bytes that the stage holds went upstream already. */
+  #released = 0;
+  #deadline: NodeJS.Timeout | undefined;
+  #stall: NodeJS.Timeout | undefined;
+
+  constructor(options: ConnectionGateOptions) {
+    this.#options = options;
+  }
+
+  push(chunk: Buffer): Buffer | undefined {
+    if (this.#stage === "open") return chunk;
+    const passed =
+      this.#stage instanceof Sniffer ? this.#sniff(this.#stage, chunk) : this.#request(this.#stage, chunk);
+    this.#setTimers();
+    return this.#unsent(passed);
+  }
+
+  end(): Buffer | undefined {
+    this.close();
+    // A hello or a head that was begun and not judged goes nowhere.
+    return this.#stage instanceof Sniffer && this.#stage.mayBeText
+      ? this.#unsent(this.#stage.held)
+      : undefined;
+  }
+
+  /** No timer fires after this. */
+  close(): void {
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#stall);
+  }
+
+  #sniff(sniffer: Sniffer, chunk: Buffer): Buffer | undefined {
+    const found = sniffer.push(chunk);
+    switch (found.kind) {
+      case "need-more":
+        return undefined;
+      case "tls":
+        return this.#hello(found.hello, undefined) ? this.#open(sniffer.held) : undefined;
+      case "malformed":
+        return this.#hello(undefined, found.why) ? this.#open(sniffer.held) : undefined;
+      case "http":
+        this.#stage = new HttpRequestGate((request) => this.#judgeRequest(request));
+        return this.#request(this.#stage, sniffer.held);
+      case "opaque":
+        return this.#open(sniffer.held);
+    }
+  }
+
+  #open(bytes: Buffer): Buffer {
+    this.#stage = "open";
+    return bytes;
+  }
+
+  #hello(hello: ClientHello | undefined, malformed: string | undefined): boolean {
+    const { agreement } = this.#options;
+    const seen = hello ?? { serverName: undefined, alpn: [], hasEncryptedClientHello: false };
+    const { serverName, alpn, hasEncryptedClientHello: encryptedClientHello } = seen;
+    const why = malformed ?? (agreement === undefined ? undefined : judgeHello(seen, agreement));
+    const denied = why !== undefined && agreement !== undefined;
+    const verdict = denied ? "deny" : "allow";
+    this.#options.onEvent({ type: "net.tls", serverName, alpn, encryptedClientHello, verdict, reason: why });
+    if (denied) this.#options.refuse(why, "tls");
+    return !denied;
+  }
+
+  #request(gate: HttpRequestGate, chunk: Buffer): Buffer | undefined {
+    const step = gate.push(chunk);
+    if (step.kind === "http") return step.forward;
+    if (step.kind === "refused") {
+      const denied = this.#options.agreement !== undefined;
+      if (!step.judged) this.#record(undefined, denied, step.why);
+      if (!denied) return this.#open(Buffer.concat([step.forward, step.rest]));
+      this.#options.refuse(step.why, "http");
+      return undefined;
+    }
+    // A server that declines the upgrade takes another request: what follows is looked at afresh.
+    const next = (this.#stage = new Sniffer());
+    if (step.rest.length === 0) return step.forward;
+    const after = this.#sniff(next, step.rest);
+    return after === undefined ? step.forward : Buffer.concat([step.forward, after]);
+  }
+
+  #judgeRequest(request: HttpRequest): string | undefined {
+    const { agreement } = this.#options;
+    const why = agreement === undefined ? undefined : judgeRequest(request, agreement);
+    this.#record(request, why !== undefined, why);
+    return why;
+  }
+
+  #record(request: HttpRequest | undefined, denied: boolean, reason: string | undefined): void {
+    const { host, port } = request?.authority ?? {};
+    const event: HttpEvent = {
+      type: "net.http",
+      method: request?.method,
+      host: port === undefined ? host : `${host ?? ""}:${port}`,
+      target: request?.target,
+      verdict: denied ? "deny" : "allow",
+      reason,
+    };
+    this.#options.onEvent(event);
+  }
+
+  #unsent(bytes: Buffer | undefined): Buffer | undefined {
+    if (bytes === undefined || this.#released === 0) return bytes;
+    const sent = Math.min(this.#released, bytes.length);
+    this.#released -= sent;
+    return bytes.subarray(sent);
+  }
+
+  #setTimers(): void {
+    clearTimeout(this.#stall);
+    const stage = this.#stage;
+    if (stage === "open" || stage.held.length <= this.#released) {
+      clearTimeout(this.#deadline);
+      this.#deadline = undefined;
+      return;
+    }
+    this.#deadline ??= setTimeout(() => this.#late(), this.#options.handshakeTimeoutMs);
+    if (stage instanceof Sniffer && stage.mayBeText)
+      this.#stall = setTimeout(() => this.#release(stage), stallMs);
+  }
+
+  #late(): void {
+    const stage = this.#stage;
+    if (stage === "open") return;
+    const { agreement, forward } = this.#options;
+    const why = "the request head was begun and not completed in time";
+    if (stage instanceof Sniffer) {
+      if (this.#hello(undefined, "the TLS hello was begun and not completed in time"))
+        forward(this.#open(stage.held));
+      return;
+    }
+    this.#record(undefined, agreement !== undefined, why);
+    if (agreement === undefined) forward(this.#open(stage.held));
+    else this.#options.refuse(why, "http");
+  }
+
+  #release(sniffer: Sniffer): void {
+    const bytes = sniffer.held.subarray(this.#released);
+    this.#released = sniffer.held.length;
+    this.#setTimers();
+    this.#options.forward(bytes);
+  }
+}

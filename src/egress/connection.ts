@@ -1,0 +1,61 @@
+import type net from "node:net";
+
+import type { ConnectionEvent } from "./connection-event.js";
+import { ConnectionGate } from "./connection-gate.js";
+import type { Agreement } from "./connection-judge.js";
+import { relay, type Relay, type RelayResult } from "./relay.js";
+
+export interface ConnectionOptions extends Omit<Agreement, "name"> {
+  /** Accepted in the sandbox; nothing was read from it. */
+  readonly inside: net.Socket;
+  readonly upstream: net.Socket;
+  /** What the program connected to: its name, or undefined for a literal address, where names are recorded and not compared. */
+  readonly name: string | undefined;
+  readonly onEvent: (event: ConnectionEvent) => void;
+  /** From the first byte of a TLS hello or a request head to its last. */
+  readonly handshakeTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
+  readonly maxBytes?: number;
+  /** Asked for every chunk; false ends the connection. */
+  readonly spend?: (bytes: number) => boolean;
+}
+
+const defaultHandshakeTimeoutMs = 10_000;
+const defaultIdleTimeoutMs = 10 * 60_000;
+
+/**
+ * Relays one connection from its first byte to its close, and sees to it that what is asked for within is what it was allowed for.
+ * Upstream's bytes flow from the start. On disagreement both sides are reset; over plain HTTP the program gets a 403 that says why.
+ */
+export async function serveConnection(options: ConnectionOptions): Promise<RelayResult> {
+  const { name, upstream, onEvent } = options;
+  const gate = new ConnectionGate({
+    agreement: name === undefined ? undefined : { ...options, name },
+    handshakeTimeoutMs: options.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs,
+    onEvent,
+    refuse: (why, protocol) => {
+      gate.close();
+      if (protocol === "http") line.answer(forbidden(why));
+      else line.reset("refused");
+    },
+    forward: (bytes) => {
+      if (upstream.writable) upstream.write(bytes);
+    },
+  });
+  const line: Relay = relay({ idleTimeoutMs: defaultIdleTimeoutMs, ...options, gate });
+  const result = await line.closed;
+  gate.close();
+  onEvent({ type: "net.close", verdict: "allow", ...result });
+  return result;
+}
+
+function forbidden(why: string): Buffer {
+  const body = `skillbox: ${why}\n`;
+  const head = [
+    "HTTP/1.1 403 Forbidden",
+    "Content-Type: text/plain; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Connection: close",
+  ];
+  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`);
+}

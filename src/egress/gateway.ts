@@ -1,0 +1,287 @@
+import { constants } from "node:os";
+import type net from "node:net";
+import type { Binding, HeldCall } from "../native/binding.js";
+import type { NetworkPolicy } from "../policy/policy.js";
+import { serveConnection } from "./connection.js";
+import { dial, DialError } from "./dial.js";
+import { ListenerStock } from "./listener-stock.js";
+import { resolveOutside } from "./lookup.js";
+import { WildcardLimits } from "./names-limit.js";
+import { DnsServer } from "./dns-server.js";
+import { resetSocket } from "./relay-close.js";
+import { Resolver } from "./resolver.js";
+import { EgressRules, type Decision } from "./rules.js";
+import { SyntheticAddresses } from "./synthetic.js";
+
+export interface GatewayOptions {
+  readonly binding: Pick<Binding, "answerHeld" | "bindListen" | "openDatagram">;
+  readonly network: NetworkPolicy;
+  /** Appends an event: its members without braces. */
+  readonly record: (members: string, denied: boolean) => void;
+  /** Asks PID 1 for more unbound sockets of a family (4 or 6). */
+  readonly requestSockets: (family: 4 | 6, count: number) => void;
+  /** For tests: how a name becomes addresses outside. */
+  readonly resolve?: (name: string, signal: AbortSignal) => Promise<readonly string[]>;
+}
+
+export interface EgressSummary {
+  readonly connections: number;
+  readonly denied: number;
+  /** From outside to the program. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** More at once are refused: each costs the supervisor two descriptors and buffers. */
+const mostConnections = 1024;
+const dialTimeoutMs = 30_000;
+/**
+ * A program with a non-blocking socket waits for the true outcome no longer than this: its event loop stands still
+ * meanwhile. After that it is connected to us, and a failure upstream is a reset.
+ */
+const nonBlockingPatienceMs = 200;
+
+/** The only way out of a sandbox: answers its DNS, judges each connection, and relays what may pass. */
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #rules: EgressRules;
+  readonly #synthetic = new SyntheticAddresses();
+  readonly #stock: ListenerStock;
+  readonly #dns: DnsServer;
+  readonly #abort = new AbortController();
+  readonly #open = new Set<net.Socket>();
+  #connections = 0;
+  #denied = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#rules = new EgressRules(options.network);
+    this.#stock = new ListenerStock(options.binding, options.requestSockets);
+    const resolver = new Resolver({
+      rules: this.#rules,
+      synthetic: this.#synthetic,
+      limits: new WildcardLimits(),
+      onQuery: ({ name, type, transport, answer, ...decision }) => {
+        const members = { name, query: type, protocol: transport, response: answer, ...decision };
+        this.#event("net.dns", members, decision.verdict === "deny");
+      },
+    });
+    this.#dns = new DnsServer(options.binding, resolver);
+  }
+
+  /** Port 53 of the sandbox: UDP and TCP for IPv4, then for IPv6 where the host has it. */
+  serveResolver(fds: readonly number[]): void {
+    this.#dns.serve(fds);
+  }
+
+  addSockets(family: 4 | 6, fds: readonly number[]): void {
+    this.#stock.add(family, fds);
+  }
+
+  /** Judges a connect() or a send to an address outside, and lets its task go on or fail. */
+  judge(call: HeldCall): void {
+    if (call.port === dnsPort) {
+      this.#answer(call, 0);
+    } else if (call.datagram) {
+      this.#judgeDatagram(call);
+    } else {
+      this.#judgeConnection(call).catch((error: unknown) => {
+        // Whatever goes wrong on our side, the program must not get through nor hang.
+        this.#refuse(call, { verdict: "deny", rule: `error: ${String(error)}` }, "EIO");
+      });
+    }
+  }
+
+  summary(): EgressSummary {
+    return {
+      connections: this.#connections,
+      denied: this.#denied,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+    };
+  }
+
+  close(): void {
+    this.#abort.abort();
+    this.#dns.close();
+    this.#stock.close();
+    for (const socket of this.#open) resetSocket(socket);
+    this.#open.clear();
+  }
+
+  /**
+   * connect() on a datagram socket sends nothing; getaddrinfo(3) calls it to sort addresses. Nothing that is sent leaves:
+   * UDP is not relayed.
+   */
+  #judgeDatagram(call: HeldCall): void {
+    if (call.connects && this.#synthetic.lookup(call.address) !== undefined) {
+      this.#answer(call, 0);
+    } else {
+      this.#refuse(call, { verdict: "deny", rule: "udp is not relayed" }, "EPERM");
+    }
+  }
+
+  async #judgeConnection(call: HeldCall): Promise<void> {
+    const name = this.#synthetic.lookup(call.address);
+    const target = { port: call.port, protocol: "tcp" as const };
+    const decision =
+      name === undefined
+        ? this.#rules.judgeAddress({ ...target, address: call.address })
+        : this.#rules.judgeConnection({ ...target, name });
+    if (decision.verdict === "deny") {
+      this.#refuse(call, decision, "ECONNREFUSED", name);
+      return;
+    }
+    if (this.#open.size >= mostConnections) {
+      this.#refuse(
+        call,
+        { verdict: "deny", rule: `limit: ${String(mostConnections)} connections` },
+        "ECONNREFUSED",
+        name,
+      );
+      return;
+    }
+
+    const addresses = name === undefined ? [call.address] : await this.#resolve(name);
+    const judged = addresses.map((address) =>
+      name === undefined ? decision : this.#rules.judgeResolved({ ...target, name, address }),
+    );
+    const allowed = addresses.filter((_address, index) => judged[index]?.verdict === "allow");
+    const [first] = judged;
+    if (first === undefined) {
+      this.#fail(call, decision, "EHOSTUNREACH", name);
+      return;
+    }
+    if (allowed.length === 0) {
+      this.#refuse(call, first, "ECONNREFUSED", name);
+      return;
+    }
+
+    const upstream = dial({
+      addresses: allowed,
+      port: call.port,
+      signal: this.#abort.signal,
+      timeoutMs: dialTimeoutMs,
+    });
+    const outcome = await firstOutcome(upstream, call.nonBlocking ? nonBlockingPatienceMs : undefined);
+    if (outcome instanceof DialError) {
+      this.#fail(call, decision, outcome.errno, name);
+      return;
+    }
+    const { accepted } = await this.#stock.listen(call.address, call.port).catch((error: unknown) => {
+      void upstream.then(
+        (socket) => socket.destroy(),
+        () => undefined,
+      );
+      throw error;
+    });
+    this.#connections++;
+    this.#event(
+      undefined,
+      { name, address: outcome?.remoteAddress, port: call.port, ...judgement(decision) },
+      false,
+      call,
+    );
+    this.#answer(call, 0);
+    await this.#relay(call, name, accepted, upstream);
+  }
+
+  async #resolve(name: string): Promise<readonly string[]> {
+    try {
+      return await (this.#options.resolve ?? resolveOutside)(name, this.#abort.signal);
+    } catch {
+      return []; // told as "no route": which name server failed how is the operator's to see, not the program's
+    }
+  }
+
+  async #relay(
+    call: HeldCall,
+    name: string | undefined,
+    accepted: Promise<net.Socket | undefined>,
+    dialled: Promise<net.Socket>,
+  ): Promise<void> {
+    const [inside, upstream] = await Promise.all([accepted, dialled.catch(() => undefined)]);
+    if (inside === undefined || upstream === undefined) {
+      // The program never came, or upstream failed after a non-blocking program went ahead.
+      if (inside !== undefined) resetSocket(inside);
+      upstream?.destroy();
+      return;
+    }
+    this.#open.add(inside).add(upstream);
+    const closed = await serveConnection({
+      inside,
+      upstream,
+      name,
+      port: call.port,
+      onEvent: ({ type, ...members }) => {
+        this.#event(
+          type,
+          { name, address: call.address, port: call.port, ...members },
+          members.verdict === "deny",
+        );
+      },
+    });
+    this.#bytesIn += closed.bytesIn;
+    this.#bytesOut += closed.bytesOut;
+    this.#open.delete(inside);
+    this.#open.delete(upstream);
+  }
+
+  #refuse(call: HeldCall, decision: Decision, errno: string, name?: string): void {
+    this.#event(undefined, { name, ...judgement(decision), errno }, true, call);
+    this.#answer(call, errnoNumber(errno));
+  }
+
+  /** Allowed, and the world said no. */
+  #fail(call: HeldCall, decision: Decision, errno: string, name: string | undefined): void {
+    this.#event(undefined, { name, ...judgement(decision), errno }, false, call);
+    this.#answer(call, errnoNumber(errno));
+  }
+
+  #answer(call: HeldCall, errno: number): void {
+    this.#options.binding.answerHeld(call.key, errno);
+  }
+
+  /** Before the answer: what a refusal is about is on record when the program hears of it. */
+  #event(type: string | undefined, members: object, denied: boolean, call?: HeldCall): void {
+    if (denied) this.#denied++;
+    const text = JSON.stringify({ type, ...members }).slice(1, -1);
+    this.#options.record(call === undefined ? text : `${call.members},${text}`, denied);
+  }
+}
+
+const dnsPort = 53;
+
+/** What of a decision goes on record. */
+function judgement({ verdict, rule, hint }: Decision): Decision {
+  return hint === undefined ? { verdict, rule } : { verdict, rule, hint };
+}
+
+/** The socket, or why there is none; undefined when the patience ends first. */
+async function firstOutcome(
+  upstream: Promise<net.Socket>,
+  patienceMs: number | undefined,
+): Promise<net.Socket | DialError | undefined> {
+  const settled = upstream.catch((error: unknown) => {
+    if (error instanceof DialError) return error;
+    throw error;
+  });
+  if (patienceMs === undefined) return settled;
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, patienceMs, undefined);
+  });
+  try {
+    return await Promise.race([settled, patience]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function errnoNumber(name: string): number {
+  return (
+    Object.entries(constants.errno).find(([known]) => known === name)?.[1] ?? constants.errno.ECONNREFUSED
+  );
+}

@@ -1,0 +1,96 @@
+import type { ClientHello } from "./client-hello-body.js";
+import { ClientHelloParser } from "./client-hello.js";
+
+export type Sniffed =
+  | { readonly kind: "need-more" }
+  | { readonly kind: "tls"; readonly hello: ClientHello }
+  /** A request line, well formed or not: whatever a server might take for one. */
+  | { readonly kind: "http" }
+  /** Neither: ssh, SMTP, PostgreSQL, Redis… TLS that such a protocol begins later (STARTTLS) is not looked at. */
+  | { readonly kind: "opaque" }
+  | { readonly kind: "malformed"; readonly why: string };
+
+/** A server that reads longer request lines than this is not known. */
+const longestLine = 16 * 1024;
+
+const needMore = { kind: "need-more" } as const;
+const opaque = { kind: "opaque" } as const;
+const http = { kind: "http" } as const;
+
+/**
+ * Tells by the program's first bytes what it speaks. There is no deadline after which silence counts as an answer: the server's
+ * bytes flow meanwhile, so that protocols in which it speaks first do not wait, and a program that holds back its ClientHello
+ * gains nothing.
+ */
+export class Sniffer {
+  #held = Buffer.alloc(0);
+  #tls: ClientHelloParser | undefined;
+  readonly #line = new RequestLineSniffer();
+
+  /** Everything that was pushed. */
+  get held(): Buffer {
+    return this.#held;
+  }
+
+  /** So far the bytes could be the beginning of a request line, or a short word of another protocol that waits for its answer. */
+  get mayBeText(): boolean {
+    return this.#held.length > 0 && this.#tls === undefined;
+  }
+
+  push(chunk: Buffer): Sniffed {
+    if (this.#held.length === 0 && isRecordStart(chunk[0] ?? 0)) this.#tls = new ClientHelloParser();
+    this.#held = Buffer.concat([this.#held, chunk]);
+    if (this.#tls === undefined) return this.#line.push(chunk);
+    const result = this.#tls.push(chunk);
+    switch (result.kind) {
+      case "hello":
+        return { kind: "tls", hello: result };
+      case "not-tls":
+        return opaque;
+      case "need-more":
+      case "malformed":
+        return result;
+    }
+  }
+}
+
+/** TLS records, and SSL 2.0's with its high bit. */
+function isRecordStart(byte: number): boolean {
+  return (byte >= 20 && byte <= 24) || byte >= 0x80;
+}
+
+/**
+ * Wider than the grammar on purpose: a line of printable text with "HTTP/" in it after a first word. What servers read leniently is
+ * parsed strictly afterwards, and refused there, rather than pass as another protocol.
+ */
+class RequestLineSniffer {
+  #part: "before" | "method" | "target" = "before";
+  #length = 0;
+  #last = "";
+
+  push(chunk: Buffer): Sniffed {
+    for (const byte of chunk) {
+      const found = this.#next(String.fromCharCode(byte));
+      if (found.kind !== "need-more") return found;
+    }
+    return needMore;
+  }
+
+  #next(char: string): Sniffed {
+    if (++this.#length > longestLine) return { kind: "malformed", why: "a first line of more than 16 KiB" };
+    if (this.#part === "before") {
+      if (/[\r\n\t ]/.test(char)) return needMore;
+      this.#part = "method";
+    }
+    if (char === "\n") return opaque;
+    if (this.#part === "method") {
+      if (/[!#$%&'*+.^_`|~0-9a-z-]/i.test(char)) return needMore;
+      // As Python's split() has it. A CR here can only be followed by the end of the line.
+      if (!/[\t\v\f\r\x1c-\x20]/.test(char)) return opaque;
+      this.#part = "target";
+    }
+    if (!/[\t\v\f\r\x1c-\x7e\x80-\xff]/.test(char)) return opaque;
+    this.#last = (this.#last + char.toUpperCase()).slice(-5);
+    return this.#last === "HTTP/" ? http : needMore;
+  }
+}
