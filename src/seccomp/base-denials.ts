@@ -2,10 +2,6 @@ import { errno, refuse } from "./denial.js";
 import { low, type SeccompRule } from "./profile.js";
 import { socketDenials } from "./socket-denials.js";
 
-/**
- * What no profile can re-allow. Each rule says what it stops. Numbers are the kernel's ABI and the same on x86-64 and arm64;
- * calls that an architecture lacks fall away there.
- */
 // linux/sched.h. For clone the low byte is the exit signal, so CLONE_NEWTIME (0x80) can only be asked of unshare.
 const cloneNewFlags = 0x7e02_0000;
 /** CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND, CLONE_THREAD, CLONE_SYSVSEM. */
@@ -164,6 +160,10 @@ const terminals = [
   ),
 ];
 
+/**
+ * What no profile can re-allow: the `baseDenials` of every filter. Each rule says what it stops. Numbers are the kernel's ABI and the same on x86-64 and arm64;
+ * calls that an architecture lacks fall away there.
+ */
 export const baseDenials: readonly SeccompRule[] = [
   ...namespaces,
   ...otherProcesses,

@@ -3,7 +3,7 @@ import { firstMatch, type BoundRule } from "./conditions.js";
 import { DecisionGraph, returnedActions, type Decision } from "./decision.js";
 import { dispatch } from "./dispatch.js";
 import type { NotifyRule, SeccompProfile, SeccompRule } from "./profile.js";
-import { simplify } from "./simplify.js";
+import { Simplifier } from "./simplify.js";
 import { syscallNumber, syscalls, type Arch } from "./syscall-table.js";
 
 const ENOSYS = 38;
@@ -37,15 +37,13 @@ export function compose(layers: Layers): Composition {
   );
   const denials = byNumber(arch, layers.baseDenials);
   const notify = byNumber(arch, layers.notify);
-  const simplified = new Map<Decision, Decision>();
+  const simplifier = new Simplifier(graph);
   const decisions = new Map<number, Decision>();
   for (const number of syscalls(arch).values()) {
     const allowed = decide(graph, rules.get(number) ?? [], profile.defaultAction);
     const restricted = deny(graph, allowed, denials.get(number) ?? []);
     const decision = record(graph, restricted, notify.get(number) ?? []);
-    const simple = simplified.get(decision) ?? simplify(graph, decision);
-    simplified.set(decision, simple);
-    decisions.set(number, simple);
+    decisions.set(number, simplifier.simplify(decision));
   }
   return { arch, graph, decisions, unknownCalls };
 }

@@ -43,10 +43,10 @@ export interface CompiledFilter {
 export function compileFilter(input: FilterInput): CompiledFilter {
   const composition = compose({ ...input, unknownCalls: unknownCallAction(input.profile) });
   const verdictRoot = root(composition);
-  const verdicts = assembled(verdictRoot);
+  const verdicts = assembled(verdictRoot, input.profile);
   if (input.notifyDenials !== true) return { ...described(verdicts, verdictRoot), verdicts };
   const programRoot = root(refusalsOnRecord(composition));
-  return { ...described(assembled(programRoot), programRoot), verdicts };
+  return { ...described(assembled(programRoot, input.profile), programRoot), verdicts };
 }
 
 /**
@@ -57,7 +57,7 @@ export function compileFilter(input: FilterInput): CompiledFilter {
  */
 export function compileProfile(arch: Arch, profile: SeccompProfile): Uint8Array {
   const unknownCalls = profile.defaultAction;
-  return assembled(root(compose({ arch, profile, baseDenials: [], notify: [], unknownCalls })));
+  return assembled(root(compose({ arch, profile, baseDenials: [], notify: [], unknownCalls })), profile);
 }
 
 function described(program: Uint8Array, decision: Decision): Omit<CompiledFilter, "verdicts"> {
@@ -68,13 +68,13 @@ function described(program: Uint8Array, decision: Decision): Omit<CompiledFilter
   };
 }
 
-function assembled(decision: Decision): Uint8Array {
+function assembled(decision: Decision, { file }: SeccompProfile): Uint8Array {
   const program = assemble(decision);
   const length = program.byteLength / instructionBytes;
   if (length > maxInstructions) {
     throw new SkillboxError(
       "ERR_POLICY",
-      `too many rules in the seccomp profile: the filter would have ${String(length)} instructions, the kernel takes ${String(maxInstructions)}`,
+      `${file ?? "seccomp profile"}: error: too many rules: the filter would have ${String(length)} instructions, the kernel takes ${String(maxInstructions)}`,
       { hint: "Drop conditions, or let several rules compare the same argument with the same values." },
     );
   }

@@ -46,7 +46,7 @@ export function parseProfile(source: JsonText, target: ProfileTarget): SeccompPr
   const defaultAction = actionValue(read, root, "defaultAction", "defaultErrnoRet", "defaultErrno");
   const rules = read.items(root.get("syscalls"), "syscalls").flatMap((node) => parseRule(read, node, target));
   checkSize(read, root, rules);
-  return { defaultAction, rules };
+  return { file: source.file, defaultAction, rules };
 }
 
 function checkSize(read: JsonReader, root: Members, rules: readonly SeccompRule[]): void {

@@ -33,6 +33,8 @@ export interface SeccompRule {
  * order inside its own tree; here it is the order in which the kernel ranks the answers of stacked filters.
  */
 export interface SeccompProfile {
+  /** Where it was read from, for messages. */
+  readonly file?: string;
   readonly defaultAction: number;
   readonly rules: readonly SeccompRule[];
 }

@@ -1,23 +1,43 @@
 import { fullMask, type Decision, type DecisionGraph, type Test } from "./decision.js";
 
+/** Steps for one decision, and for all decisions of a filter: a few hundred rules on each of many calls, in well under a second. */
+const stepsForOne = 60_000;
+const stepsForAll = 500_000;
+
 /**
  * Drops tests whose outcome earlier tests on the same path have settled: ten rules on one argument ask for its upper half
- * once instead of ten times. Separating paths can multiply nodes; beyond `budget` visits the decision stays as it was.
+ * once instead of ten times. Separating paths can multiply work; a decision that takes too many steps stays as it was.
  */
-export function simplify(graph: DecisionGraph, root: Decision, budget = 4000): Decision {
-  let visits = 0;
-  const visit = (node: Decision, facts: Facts): Decision | undefined => {
-    if (node.kind === "return") return node;
-    visits += 1;
-    if (visits > budget) return undefined;
-    const settled = outcome(node, facts);
-    if (settled !== undefined) return visit(settled ? node.yes : node.no, facts);
-    const yes = visit(node.yes, learn(facts, node, true));
-    const no = visit(node.no, learn(facts, node, false));
-    if (yes === undefined || no === undefined) return undefined;
-    return graph.test(node.word, node.mask, node.op, node.value, yes, no);
-  };
-  return visit(root, new Map()) ?? root;
+export class Simplifier {
+  readonly #graph: DecisionGraph;
+  readonly #done = new Map<Decision, Decision>();
+  #stepsLeft = stepsForAll;
+
+  constructor(graph: DecisionGraph) {
+    this.#graph = graph;
+  }
+
+  simplify(root: Decision): Decision {
+    const known = this.#done.get(root);
+    if (known !== undefined) return known;
+    const budget = Math.min(stepsForOne, this.#stepsLeft);
+    let steps = 0;
+    const visit = (node: Decision, facts: Facts): Decision | undefined => {
+      if (node.kind === "return") return node;
+      steps += 1;
+      if (steps > budget) return undefined;
+      const settled = outcome(node, facts);
+      if (settled !== undefined) return visit(settled ? node.yes : node.no, facts);
+      const yes = visit(node.yes, learn(facts, node, true));
+      const no = yes === undefined ? undefined : visit(node.no, learn(facts, node, false));
+      if (yes === undefined || no === undefined) return undefined;
+      return this.#graph.test(node.word, node.mask, node.op, node.value, yes, no);
+    };
+    const simple = visit(root, new Map()) ?? root;
+    this.#stepsLeft -= steps;
+    this.#done.set(root, simple);
+    return simple;
+  }
 }
 
 /** What is known of `word & mask` on the path so far. */
