@@ -221,9 +221,9 @@ Status mount_overlay(const Assembly& assembly, const Operation& operation, const
   }
   // trusted.* attributes need capabilities in the first user namespace.
   if (sys::fsconfig_flag(filesystem.get(), "userxattr") != 0) return failure("rootfs", "fsconfig", "userxattr");
-  if (sys::fsconfig_create(filesystem.get()) != 0) return failure("rootfs", "create overlay", operation.target);
+  if (sys::fsconfig_create(filesystem.get()) != 0) return failure("rootfs", "create", "overlay");
   const Fd mount(sys::fsmount(filesystem.get(), operation.attributes));
-  if (!mount) return failure("rootfs", "fsmount overlay", operation.target);
+  if (!mount) return failure("rootfs", "fsmount", "overlay");
   return attach(assembly, mount.get(), operation.target);
 }
 

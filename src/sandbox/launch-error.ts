@@ -1,4 +1,6 @@
 import { SkillboxError } from "../errors.js";
+import { explainLaunchFailure } from "../host/explain.js";
+import { loadNative } from "../native/binding.js";
 import type { InitFailure } from "./reports.js";
 
 /** What a failed set-up means for the person who sees it. */
@@ -56,13 +58,16 @@ export function processError(failure: InitFailure): SkillboxError {
   return launchError(failure);
 }
 
-function hintFor({ stage, operation, errno }: InitFailure): string {
-  if (stage === "sources" && operation === "idmap") {
-    return "its file system has no idmapped mounts, which a root caller needs for its grants: run skillbox as an ordinary user, or keep the files on ext4, xfs, btrfs or tmpfs (Linux 6.3)";
-  }
+/** The cure for what the host forbids; else for what happened to a path meanwhile. */
+function hintFor(failure: InitFailure): string {
+  const { stage, errno } = failure;
   if (stage === "sources" && errno === "ESTALE")
     return "the path was replaced while the sandbox was starting; try again";
-  if (stage === "sources" && errno === "ELOOP")
+  if (stage === "sources" && errno === "ELOOP") {
     return "a symbolic link appeared in the path while the sandbox was starting; try again";
-  return "`skillbox doctor` shows what this host allows and how to change it";
+  }
+  const explained = explainLaunchFailure(failure, loadNative().initPath);
+  return explained === undefined
+    ? "`skillbox doctor` shows what this host allows and how to change it"
+    : `${explained.reason}: ${explained.hint}`;
 }
