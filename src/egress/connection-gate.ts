@@ -27,7 +27,7 @@ const stallMs = 300;
  */
 export class ConnectionGate implements OutboundGate {
   readonly #options: ConnectionGateOptions;
-  #stage: Sniffer | HttpRequestGate | "open" = new Sniffer();
+  #stage: Sniffer | HttpRequestGate | "open" | "refused" = new Sniffer();
   /** How many of the bytes that the stage holds went upstream already. */
   #released = 0;
   #deadline: NodeJS.Timeout | undefined;
@@ -39,6 +39,7 @@ export class ConnectionGate implements OutboundGate {
 
   push(chunk: Buffer): Buffer | undefined {
     if (this.#stage === "open") return chunk;
+    if (this.#stage === "refused") return undefined;
     const passed =
       this.#stage instanceof Sniffer ? this.#sniff(this.#stage, chunk) : this.#request(this.#stage, chunk);
     this.#setTimers();
@@ -81,6 +82,11 @@ export class ConnectionGate implements OutboundGate {
     return bytes;
   }
 
+  #refuse(why: string, protocol: "tls" | "http"): void {
+    this.#stage = "refused";
+    this.#options.refuse(why, protocol);
+  }
+
   #hello(hello: ClientHello | undefined, malformed: string | undefined): boolean {
     const { agreement } = this.#options;
     const seen = hello ?? { serverName: undefined, alpn: [], hasEncryptedClientHello: false };
@@ -89,7 +95,7 @@ export class ConnectionGate implements OutboundGate {
     const denied = why !== undefined && agreement !== undefined;
     const verdict = denied ? "deny" : "allow";
     this.#options.onEvent({ type: "net.tls", serverName, alpn, encryptedClientHello, verdict, reason: why });
-    if (denied) this.#options.refuse(why, "tls");
+    if (denied) this.#refuse(why, "tls");
     return !denied;
   }
 
@@ -100,7 +106,7 @@ export class ConnectionGate implements OutboundGate {
       const denied = this.#options.agreement !== undefined;
       if (!step.judged) this.#record(undefined, denied, step.why);
       if (!denied) return this.#open(Buffer.concat([step.forward, step.rest]));
-      this.#options.refuse(step.why, "http");
+      this.#refuse(step.why, "http");
       return undefined;
     }
     // A server that declines the upgrade takes another request: what follows is looked at afresh.
@@ -140,7 +146,7 @@ export class ConnectionGate implements OutboundGate {
   #setTimers(): void {
     clearTimeout(this.#stall);
     const stage = this.#stage;
-    if (stage === "open" || stage.held.length <= this.#released) {
+    if (typeof stage === "string" || stage.held.length <= this.#released) {
       clearTimeout(this.#deadline);
       this.#deadline = undefined;
       return;
@@ -152,7 +158,7 @@ export class ConnectionGate implements OutboundGate {
 
   #late(): void {
     const stage = this.#stage;
-    if (stage === "open") return;
+    if (typeof stage === "string") return;
     const { agreement, forward } = this.#options;
     const why = "the request head was begun and not completed in time";
     if (stage instanceof Sniffer) {
@@ -162,7 +168,7 @@ export class ConnectionGate implements OutboundGate {
     }
     this.#record(undefined, agreement !== undefined, why);
     if (agreement === undefined) forward(this.#open(stage.held));
-    else this.#options.refuse(why, "http");
+    else this.#refuse(why, "http");
   }
 
   #release(sniffer: Sniffer): void {

@@ -70,27 +70,34 @@ class RequestLineSniffer {
 
   push(chunk: Buffer): Sniffed {
     for (const byte of chunk) {
-      const found = this.#next(String.fromCharCode(byte));
+      const found = this.#next(byte);
       if (found.kind !== "need-more") return found;
     }
     return needMore;
   }
 
-  #next(char: string): Sniffed {
+  #next(byte: number): Sniffed {
     if (++this.#length > longestLine) return { kind: "malformed", why: "a first line of more than 16 KiB" };
     if (this.#part === "before") {
-      if (/[\r\n\t ]/.test(char)) return needMore;
+      if (isSpace(byte) || byte === lineFeed) return needMore;
       this.#part = "method";
     }
-    if (char === "\n") return opaque;
+    if (byte === lineFeed) return opaque;
+    const char = String.fromCharCode(byte);
     if (this.#part === "method") {
       if (/[!#$%&'*+.^_`|~0-9a-z-]/i.test(char)) return needMore;
-      // As Python's split() has it. A CR here can only be followed by the end of the line.
-      if (!/[\t\v\f\r\x1c-\x20]/.test(char)) return opaque;
+      if (!isSpace(byte)) return opaque;
       this.#part = "target";
     }
-    if (!/[\t\v\f\r\x1c-\x7e\x80-\xff]/.test(char)) return opaque;
+    if (!isSpace(byte) && (byte < 0x20 || byte === 0x7f)) return opaque;
     this.#last = (this.#last + char.toUpperCase()).slice(-5);
     return this.#last === "HTTP/" ? http : needMore;
   }
+}
+
+const lineFeed = 0x0a;
+
+/** What servers written in other languages split a request line at: more than the one space that the RFC has. */
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09 || (byte >= 0x0b && byte <= 0x0d) || (byte >= 0x1c && byte <= 0x1f);
 }
