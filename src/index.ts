@@ -1,4 +1,6 @@
+import { createWriteStream } from "node:fs";
 import { resolve } from "node:path";
+import type { Writable } from "node:stream";
 import { defaultPolicy } from "./policy/default.js";
 import { loadPolicyFile, policyFromObject } from "./policy/load.js";
 import type { Policy } from "./policy/policy.js";
@@ -41,11 +43,16 @@ export async function sandbox(options: SandboxOptions): Promise<RunResult> {
     argv: options.argv,
     cwd,
     environment: options.env ?? process.env,
-    stdio: { stdin, stdout, stderr, sinks: { stdout: () => process.stdout, stderr: () => process.stderr } },
+    stdio: { stdin, stdout, stderr, sinks: { stdout: () => sinkOf(stdout), stderr: () => sinkOf(stderr) } },
     auditFile: options.auditFile,
     commit: options.commit,
     signal: options.signal,
   });
+}
+
+/** Where capped output goes. The descriptor stays the caller's. */
+function sinkOf(fd: number): Writable {
+  return createWriteStream("", { fd, autoClose: false });
 }
 
 function policyOf(policy: SandboxOptions["policy"], cwd: string): Policy {

@@ -76,6 +76,17 @@ export class Gateway {
     this.#dns.serve(fds);
   }
 
+  /** Opens the ports of `forward:` on the sandbox's own 127.0.0.1. To be awaited before the program starts. */
+  async forward(): Promise<void> {
+    for (const { listenPort, host, port } of this.#options.network.forward) {
+      await this.#stock.serve("127.0.0.1", listenPort, (inside) => {
+        this.#forwardOne(inside, host, port).catch(() => {
+          resetSocket(inside);
+        });
+      });
+    }
+  }
+
   addSockets(family: 4 | 6, fds: readonly number[]): void {
     this.#stock.add(family, fds);
   }
@@ -209,18 +220,37 @@ export class Gateway {
       upstream?.destroy();
       return;
     }
+    await this.#serve(inside, upstream, name, { address: call.address, port: call.port });
+  }
+
+  /** To one port of the host, which the policy names: no rule is asked, and nothing within is looked at. */
+  async #forwardOne(inside: net.Socket, host: string, port: number): Promise<void> {
+    const upstream = await dial({
+      addresses: [host],
+      port,
+      signal: this.#abort.signal,
+      timeoutMs: dialTimeoutMs,
+    });
+    this.#connections++;
+    const target = { address: host, port };
+    this.#event("net.connect", { ...target, verdict: "allow", rule: "forward" }, false);
+    await this.#serve(inside, upstream, undefined, target);
+  }
+
+  async #serve(
+    inside: net.Socket,
+    upstream: net.Socket,
+    name: string | undefined,
+    target: { address: string; port: number },
+  ): Promise<void> {
     this.#open.add(inside).add(upstream);
     const closed = await serveConnection({
       inside,
       upstream,
       name,
-      port: call.port,
+      port: target.port,
       onEvent: ({ type, ...members }) => {
-        this.#event(
-          type,
-          { name, address: call.address, port: call.port, ...members },
-          members.verdict === "deny",
-        );
+        this.#event(type, { name, ...target, ...members }, members.verdict === "deny");
       },
     });
     this.#bytesIn += closed.bytesIn;

@@ -36,6 +36,7 @@ export class ListenerStock {
     6: { unbound: [], wanted: [], requested: false },
   };
   readonly #listeners = new Map<string, Listener>();
+  readonly #servers: net.Server[] = [];
   #closed = false;
 
   constructor(binding: Pick<Binding, "bindListen">, request: (family: 4 | 6, count: number) => void) {
@@ -71,8 +72,21 @@ export class ListenerStock {
     return { accepted: this.#await(key, listener) };
   }
 
+  /** A listener for the whole run. Throws what bind(2) says. */
+  async serve(address: string, port: number, onConnection: (socket: net.Socket) => void): Promise<void> {
+    const fd = await this.#take(net.isIPv6(address) ? 6 : 4);
+    this.#bind(fd, address, port);
+    const server = net.createServer(
+      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
+      onConnection,
+    );
+    server.listen({ fd });
+    this.#servers.push(server);
+  }
+
   close(): void {
     this.#closed = true;
+    for (const server of this.#servers.splice(0)) server.close();
     for (const key of [...this.#listeners.keys()]) this.#drop(key);
     for (const { unbound } of Object.values(this.#families))
       for (const fd of unbound.splice(0)) closeSync(fd);
@@ -93,13 +107,17 @@ export class ListenerStock {
     }
   }
 
-  #open(key: string, fd: number, address: string, port: number): Listener {
+  #bind(fd: number, address: string, port: number): void {
     try {
       this.#binding.bindListen(fd, address, port);
     } catch (error) {
       closeSync(fd);
       throw error;
     }
+  }
+
+  #open(key: string, fd: number, address: string, port: number): Listener {
+    this.#bind(fd, address, port);
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
     const listener: Listener = { server, waiting: [], idle: undefined };
     server.on("connection", (socket) => {

@@ -61,7 +61,7 @@ export function compile(request: CompileRequest): LaunchPlan {
     hostname: sandboxHostname,
     user: request.user,
     operations: builder.operations(),
-    egress: policy.network.egress.length > 0,
+    egress: policy.network.egress.length + policy.network.forward.length > 0,
     seccomp: request.seccomp,
   };
 }

@@ -55,6 +55,7 @@ export function prepare(asked: PrepareRequest): Preparation {
   const [argv0] = argv;
   if (argv0 === undefined || argv0 === "") throw new SkillboxError("ERR_USAGE", "no program to run");
 
+  refuseUnsupported(policy);
   const limits = planLimits(policy.resources, probeCgroups);
   const filesystem = hide(withWorkingDirectory(resolveGrants(policy), request), request.hidden ?? []);
   const program = findProgram(argv0, filesystem, request);
@@ -114,6 +115,21 @@ function makeUppers(
 ): ReadonlyMap<string, string> {
   if (make === undefined) return new Map();
   return new Map(grants.filter(({ access }) => access === "overlay").map(({ path }) => [path, make()]));
+}
+
+/** What a policy asks for and nobody carries out is an error, not a hope. */
+function refuseUnsupported({ network }: Policy): void {
+  const udp = network.egress.find(({ ports }) => ports.some(({ protocol }) => protocol === "udp"));
+  const [publish] = network.publish;
+  const asked = udp ?? publish;
+  if (asked === undefined) return;
+  const { origin } = asked;
+  const place = origin === undefined ? "" : `${origin.file}:${origin.line}:${origin.column}: `;
+  throw new SkillboxError(
+    "ERR_POLICY",
+    `${place}error: this version of skillbox ${udp === undefined ? "does not publish ports" : "relays no UDP but DNS"}`,
+    { hint: "take it out of the policy; TCP, DNS and `forward` work" },
+  );
 }
 
 function hide(filesystem: ResolvedFilesystem, hidden: readonly string[]): ResolvedFilesystem {

@@ -69,6 +69,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
     const overlays = Overlays.open(native.binding, preparation.plan);
     const { sandbox, gateway } = await launch(native, request.policy, preparation, cgroup, trail);
     try {
+      if (request.policy.network.forward.length > 0) await openForwards(sandbox, gateway);
       const exited = sandbox.exec({ ...preparation.process, id: programId, oneshot: true }, stdio.fds);
       trail.write("run.start", runStart(request, preparation));
       ending.attach(sandbox, programId, request.signal, cgroup);
@@ -182,6 +183,17 @@ async function launch(
     },
   });
   return { sandbox, gateway };
+}
+
+/** The program must find them open. They need sockets that PID 1 makes, which may die instead. */
+async function openForwards(sandbox: Sandbox, gateway: Gateway | undefined): Promise<void> {
+  await sandbox.ready;
+  const gone = sandbox.closed.then(() => {
+    throw new SkillboxError("ERR_LAUNCH", "PID 1 of the sandbox ended while its ports were opened", {
+      stage: "supervision",
+    });
+  });
+  await Promise.race([gateway?.forward(), gone]);
 }
 
 /** Loaded only where there is egress: most of skillbox's code is about it. */

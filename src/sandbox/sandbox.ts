@@ -71,6 +71,11 @@ export class Sandbox {
     return this.#ready.promise;
   }
 
+  /** Resolves when nobody is left at the other end. */
+  get closed(): Promise<undefined> {
+    return this.#closed.promise;
+  }
+
   /** Pid of PID 1 in this process's namespace, once it is there. */
   get pid(): number | undefined {
     return this.#pid;
