@@ -16,7 +16,7 @@ export interface Decision {
   readonly rule: string;
   /** What to add to the policy, as one line of YAML, for who wants the denied to be allowed. */
   readonly hint?: string;
-  /** Of an allowed name that is matched through wildcards only: what the program is free to choose in it. */
+  /** Of an allowed name that is matched through wildcards only: the widest, and what the program is free to choose in it. */
   readonly wildcard?: { readonly pattern: string; readonly labels: string };
 }
 
@@ -136,8 +136,9 @@ function allowName(name: string, matches: readonly NameMatch[]): Decision {
   const rule = first?.rule.label ?? "default";
   if (first === undefined || matches.some(({ wildLabels }) => wildLabels === 0))
     return { verdict: "allow", rule };
-  const labels = name.split(".").slice(0, first.wildLabels).join(".");
-  return { verdict: "allow", rule, wildcard: { pattern: first.pattern, labels } };
+  const { pattern, wildLabels } = matches.find((match) => match.pattern === "**") ?? first;
+  const labels = name.split(".").slice(0, wildLabels).join(".");
+  return { verdict: "allow", rule, wildcard: { pattern, labels } };
 }
 
 function notAllowed(address: Cidr, target: Target, special: Special | undefined): Decision {
