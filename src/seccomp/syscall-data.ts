@@ -2,9 +2,9 @@
  * System call numbers, as runs: a first number and the names that follow one another from there.
  *
  * Sources: linux-libc-dev 6.1 (Debian 12), asm/unistd_64.h for x86-64 and, as the preprocessor expands it for
- * arm64, asm-generic/unistd.h; from 451 on, and 335 and 336 of x86-64, the kernel's scripts/syscall.tbl and
- * arch/x86/entry/syscalls/syscall_64.tbl of Linux 6.18 to 7.0. A number that was given once is never given again, so that
- * newer kernels can only add. test/seccomp/syscall-table.test.ts compares with the headers of the machine.
+ * arm64, asm-generic/unistd.h. What is newer is from the kernel's scripts/syscall.tbl and
+ * arch/x86/entry/syscalls/syscall_64.tbl: 451 to 469, and 335 and 336 of x86-64, in 6.18; 470 and 471 in the linux-mm tree
+ * after it. test/seccomp/syscall-table.test.ts compares with the headers of the machine.
  */
 export const x64Runs = `
   0 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask
