@@ -12,6 +12,7 @@
       "sources": [
         "native/addon/addon.cc",
         "native/addon/channel.cc",
+        "native/addon/held_queue.cc",
         "native/addon/launch_thread.cc",
         "native/addon/network.cc",
         "native/addon/overlay_object.cc",
@@ -36,7 +37,7 @@
         "native/sys/fd_passing.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "ldflags": ["-Wl,-z,relro,-z,now"]
     },
     {

@@ -43,6 +43,12 @@ Napi::Value make_pipe(const Napi::CallbackInfo& info) {
   return pair;
 }
 
+// closeFd(fd: number): void   for descriptors that came from here; Node's own close warns in a worker about those it did not open
+Napi::Value close_fd(const Napi::CallbackInfo& info) {
+  if (const auto fd = fd_argument(info[0], "fd")) close(*fd);
+  return info.Env().Undefined();
+}
+
 // statusFlags(fd: number): number   O_* of fcntl(F_GETFL)
 Napi::Value status_flags(const Napi::CallbackInfo& info) {
   const auto fd = fd_argument(info[0], "fd");
@@ -64,6 +70,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("loadAuditTables", Napi::Function::New<load_audit_tables>(env, "loadAuditTables"));
   exports.Set("memfd", Napi::Function::New<make_memfd>(env, "memfd"));
   exports.Set("pipe", Napi::Function::New<make_pipe>(env, "pipe"));
+  exports.Set("closeFd", Napi::Function::New<close_fd>(env, "closeFd"));
   exports.Set("statusFlags", Napi::Function::New<status_flags>(env, "statusFlags"));
   return exports;
 }

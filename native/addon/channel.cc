@@ -25,8 +25,7 @@ class Channel : public Napi::ObjectWrap<Channel> {
 
   bool start(Napi::Env env, Fd socket, Napi::Function on_message) {
     on_message_ = Napi::Persistent(on_message);
-    handle_ = PollHandle::start(env, std::move(socket), [this] { receive(); });
-    if (handle_ == nullptr) return false;
+    if (!PollHandle::start(env, std::move(socket), &handle_, [this] { receive(); })) return false;
     Ref();  // as long as the sandbox is there, so is its channel
     return true;
   }
@@ -51,7 +50,6 @@ class Channel : public Napi::ObjectWrap<Channel> {
   void stop() {
     if (handle_ == nullptr) return;
     handle_->close();
-    handle_ = nullptr;
     Unref();
   }
 

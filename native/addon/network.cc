@@ -97,15 +97,12 @@ class Datagram : public Napi::ObjectWrap<Datagram> {
 
   bool start(Napi::Env env, Fd socket, Napi::Function on_message) {
     on_message_ = Napi::Persistent(on_message);
-    handle_ = PollHandle::start(env, std::move(socket), [this] { receive(); });
-    return handle_ != nullptr;
+    return PollHandle::start(env, std::move(socket), &handle_, [this] { receive(); });
   }
 
  private:
   void stop() {
-    if (handle_ == nullptr) return;
-    handle_->close();
-    handle_ = nullptr;
+    if (handle_ != nullptr) handle_->close();
   }
 
   void close(const Napi::CallbackInfo&) { stop(); }

@@ -24,14 +24,14 @@ Napi::Value watch_exit(const Napi::CallbackInfo& info) {
   };
   auto watch = std::make_shared<Watch>();
   watch->on_exit = Napi::Persistent(info[1].As<Napi::Function>());
-  watch->handle = PollHandle::start(env, Fd(*fd), [watch]() {
+  const bool started = PollHandle::start(env, Fd(*fd), &watch->handle, [watch]() {
     const std::shared_ptr<Watch> keep = watch;
     // Readable from the moment the process is a zombie (pidfd_open(2)); the launch thread reaps it.
     const Napi::Env callback_env = keep->on_exit.Env();
     keep->handle->close();
     keep->on_exit.MakeCallback(callback_env.Global(), {});
   });
-  if (watch->handle == nullptr) throw_errno(env, EMFILE, "uv_poll_init");
+  if (!started) throw_errno(env, EMFILE, "uv_poll_init");
   return env.Undefined();
 }
 

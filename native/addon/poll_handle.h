@@ -10,29 +10,35 @@
 
 namespace skillbox {
 
-// Owns the descriptor. Deletes itself after close(), which may be called more than once.
+// Owns the descriptor, and itself: it is gone some time after close(), which its environment may call first. So whoever uses
+// it has a slot that is emptied on close.
 class PollHandle {
  public:
-  // `on_ready` runs on the loop's thread with a HandleScope open.
-  static PollHandle* start(Napi::Env env, Fd fd, std::function<void()> on_ready) {
-    auto* handle = new PollHandle(std::move(fd), std::move(on_ready));
+  // Fills the slot, or leaves it empty and returns false. `on_ready` runs on the loop's thread with a HandleScope open.
+  static bool start(Napi::Env env, Fd fd, PollHandle** slot, std::function<void()> on_ready) {
+    auto* handle = new PollHandle(std::move(fd), slot, std::move(on_ready));
     uv_loop_t* loop = nullptr;
     if (napi_get_uv_event_loop(env, &loop) != napi_ok || uv_poll_init(loop, &handle->poll_, handle->fd_.get()) != 0) {
       delete handle;
-      return nullptr;
+      return false;
     }
+    *slot = handle;
     handle->env_ = env;
     handle->poll_.data = handle;
     uv_poll_start(&handle->poll_, UV_READABLE | UV_DISCONNECT, [](uv_poll_t* poll, int, int) {
       auto* self = static_cast<PollHandle*>(poll->data);
       const Napi::HandleScope scope(self->env_);
-      self->on_ready_();
+      if (can_run_javascript(self->env_)) {
+        self->on_ready_();
+      } else {
+        self->close();
+      }
     });
     // A worker that is terminated, or a process that exits: whatever is still open is closed here.
     napi_add_async_cleanup_hook(
         env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<PollHandle*>(data)->close(); }, handle,
         &handle->cleanup_);
-    return handle;
+    return true;
   }
 
   int fd() const { return fd_.get(); }
@@ -47,6 +53,7 @@ class PollHandle {
   void close() {
     if (closing_) return;
     closing_ = true;
+    *slot_ = nullptr;
     uv_poll_stop(&poll_);
     fd_.reset();
     uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
@@ -57,10 +64,18 @@ class PollHandle {
   }
 
  private:
-  PollHandle(Fd fd, std::function<void()> on_ready) : fd_(std::move(fd)), on_ready_(std::move(on_ready)) {}
+  PollHandle(Fd fd, PollHandle** slot, std::function<void()> on_ready)
+      : fd_(std::move(fd)), slot_(slot), on_ready_(std::move(on_ready)) {}
   ~PollHandle() = default;
 
+  // The loop of a worker that is terminated goes on for a while, without JavaScript: every value made there is empty.
+  static bool can_run_javascript(Napi::Env env) {
+    napi_value value;
+    return napi_get_boolean(env, true, &value) == napi_ok && napi_coerce_to_bool(env, value, &value) == napi_ok;
+  }
+
   Fd fd_;
+  PollHandle** slot_;
   std::function<void()> on_ready_;
   Napi::Env env_ = nullptr;
   uv_poll_t poll_ = {};

@@ -7,6 +7,7 @@
 
 #include "../audit/notify_thread.h"
 #include "arguments.h"
+#include "held_queue.h"
 
 namespace skillbox {
 
@@ -14,41 +15,7 @@ namespace {
 
 using SharedTables = std::shared_ptr<const AuditTables>;
 
-void deliver_held(Napi::Env env, Napi::Function on_held, std::nullptr_t*, HeldCall* held) {
-  const std::unique_ptr<HeldCall> owned(held);
-  if (env == nullptr || on_held.IsEmpty()) return answer(held->key, EPERM);
-  Napi::Object call = Napi::Object::New(env);
-  call.Set("key", Napi::Number::New(env, static_cast<double>(held->key)));
-  call.Set("members", Napi::String::New(env, held->members));
-  call.Set("address", Napi::String::New(env, held->address));
-  call.Set("port", Napi::Number::New(env, held->port));
-  call.Set("connects", Napi::Boolean::New(env, held->connects));
-  call.Set("datagram", Napi::Boolean::New(env, held->datagram));
-  call.Set("nonBlocking", Napi::Boolean::New(env, held->non_blocking));
-  on_held.Call({call});
-}
-
 constexpr napi_type_tag kTablesTag = {0x6a1d7d2b51c94e0f, 0x93c2f0a8e7b64d15};
-
-// From the notify thread to the event loop. Calls queue without bound, but each belongs to a task that waits for it.
-std::function<void(HeldCall&&)> held_callback(Napi::Env env, Napi::Function on_held) {
-  using Queue = Napi::TypedThreadSafeFunction<std::nullptr_t, HeldCall, &deliver_held>;
-  struct Owner {
-    Queue queue;
-    ~Owner() { queue.Release(); }
-  };
-  auto owner = std::make_shared<Owner>();
-  owner->queue = Queue::New(env, on_held, "skillbox held calls", 0, 1);
-  owner->queue.Unref(env);
-  return [owner](HeldCall&& held) {
-    auto* copy = new HeldCall(std::move(held));
-    const uint64_t key = copy->key;
-    if (owner->queue.NonBlockingCall(copy) != napi_ok) {
-      delete copy;
-      answer(key, EPERM);  // nobody is left to judge it
-    }
-  };
-}
 
 class RecordObject : public Napi::ObjectWrap<RecordObject> {
  public:
@@ -91,7 +58,7 @@ class RecordObject : public Napi::ObjectWrap<RecordObject> {
     supervision->verdicts.resize(verdicts->size() / sizeof(sock_filter));
     memcpy(supervision->verdicts.data(), verdicts->data(), verdicts->size());
     supervision->init.reset(static_cast<int>(syscall(SYS_pidfd_open, *init, 0)));
-    if (info[5].IsFunction()) supervision->on_held = held_callback(env, info[5].As<Napi::Function>());
+    if (info[5].IsFunction()) supervision->on_held = open_held_queue(env, info[5].As<Napi::Function>());
     skillbox::supervise(Fd(*listener), std::move(supervision));
   }
 

@@ -14,7 +14,7 @@ import { EgressRules, type Decision } from "./rules.js";
 import { SyntheticAddresses } from "./synthetic.js";
 
 export interface GatewayOptions {
-  readonly binding: Pick<Binding, "answerHeld" | "bindListen" | "openDatagram">;
+  readonly binding: Pick<Binding, "answerHeld" | "bindListen" | "closeFd" | "openDatagram">;
   readonly network: NetworkPolicy;
   /** Appends an event: its members without braces. */
   readonly record: (members: string, denied: boolean) => void;

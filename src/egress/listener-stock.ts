@@ -1,4 +1,3 @@
-import { closeSync } from "node:fs";
 import net from "node:net";
 import type { Binding } from "../native/binding.js";
 import { resetSocket } from "./relay-close.js";
@@ -29,7 +28,7 @@ interface Listener {
  * is reset.
  */
 export class ListenerStock {
-  readonly #binding: Pick<Binding, "bindListen">;
+  readonly #binding: Pick<Binding, "bindListen" | "closeFd">;
   readonly #request: (family: 4 | 6, count: number) => void;
   readonly #families: Readonly<Record<4 | 6, Family>> = {
     4: { unbound: [], wanted: [], requested: false },
@@ -39,7 +38,10 @@ export class ListenerStock {
   readonly #servers: net.Server[] = [];
   #closed = false;
 
-  constructor(binding: Pick<Binding, "bindListen">, request: (family: 4 | 6, count: number) => void) {
+  constructor(
+    binding: Pick<Binding, "bindListen" | "closeFd">,
+    request: (family: 4 | 6, count: number) => void,
+  ) {
     this.#binding = binding;
     this.#request = request;
   }
@@ -48,7 +50,7 @@ export class ListenerStock {
     const { unbound, wanted } = this.#families[family];
     this.#families[family].requested = false;
     if (this.#closed) {
-      for (const fd of fds) closeSync(fd);
+      for (const fd of fds) this.#binding.closeFd(fd);
       return;
     }
     unbound.push(...fds);
@@ -89,7 +91,7 @@ export class ListenerStock {
     for (const server of this.#servers.splice(0)) server.close();
     for (const key of [...this.#listeners.keys()]) this.#drop(key);
     for (const { unbound } of Object.values(this.#families))
-      for (const fd of unbound.splice(0)) closeSync(fd);
+      for (const fd of unbound.splice(0)) this.#binding.closeFd(fd);
   }
 
   async #take(number: 4 | 6): Promise<number> {
@@ -111,7 +113,7 @@ export class ListenerStock {
     try {
       this.#binding.bindListen(fd, address, port);
     } catch (error) {
-      closeSync(fd);
+      this.#binding.closeFd(fd);
       throw error;
     }
   }

@@ -133,6 +133,8 @@ export interface Binding {
   memfd(name: string, bytes: Uint8Array): number;
   /** [read end, write end], CLOEXEC. */
   pipe(): [number, number];
+  /** For descriptors that came from here: node:fs warns in a worker about those that it did not open. */
+  closeFd(fd: number): void;
   /** O_* of fcntl(F_GETFL). */
   statusFlags(fd: number): number;
 }

@@ -1,4 +1,4 @@
-import { closeSync, lstatSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { constants } from "node:os";
 import { SkillboxError } from "../errors.js";
 import type { Channel, Native } from "../native/binding.js";
@@ -99,7 +99,7 @@ export class Sandbox {
     try {
       this.#channel.send(encodeExecRequest(), [memfd, ...stdio]);
     } finally {
-      closeSync(memfd);
+      this.#native.binding.closeFd(memfd);
     }
     return await exit.promise;
   }
@@ -119,7 +119,7 @@ export class Sandbox {
     this.#channel.shutdown();
     await this.#closed.promise;
     if (this.#pid !== undefined) await this.#dead.promise;
-    for (const fd of this.#uppers.values()) closeSync(fd);
+    for (const fd of this.#uppers.values()) this.#native.binding.closeFd(fd);
     this.#uppers.clear();
   }
 
@@ -141,16 +141,16 @@ export class Sandbox {
         return;
       case "listener":
         if (fd === undefined) return;
-        if (this.#options.onListener === undefined) closeSync(fd);
+        if (this.#options.onListener === undefined) this.#native.binding.closeFd(fd);
         else this.#options.onListener(report.process, fd);
         return;
       case "resolver":
         if (this.#options.network !== undefined) this.#options.network.serveResolver(fds);
-        else fds.forEach((extra) => closeSync(extra));
+        else fds.forEach((extra) => this.#native.binding.closeFd(extra));
         return;
       case "sockets":
         if (this.#options.network !== undefined) this.#options.network.addSockets(report.family, fds);
-        else fds.forEach((extra) => closeSync(extra));
+        else fds.forEach((extra) => this.#native.binding.closeFd(extra));
         return;
       case "error":
         this.#fail(launchError(report));

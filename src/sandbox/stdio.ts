@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { closeSync, createReadStream, fstatSync, readFileSync } from "node:fs";
+import { createReadStream, fstatSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
@@ -55,7 +55,7 @@ export function openStdio(binding: Binding, request: StdioRequest): Stdio {
   return {
     fds,
     release: () => {
-      for (const fd of ours.splice(0)) closeSync(fd);
+      for (const fd of ours.splice(0)) binding.closeFd(fd);
       for (const pipe of stopped.splice(0)) pipe.destroy();
     },
     drained: async () => {
