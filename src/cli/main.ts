@@ -55,6 +55,13 @@ async function main(): Promise<number> {
       const { policyExplain } = await import("./policy-explain.js");
       status = await policyExplain([command, ...args], options, process.stdout);
     });
+  withPolicyOptions(policy.command("seccomp"))
+    .description("print the system call filter that a program gets: its bytes, or a listing")
+    .option("--disassemble", "as a listing", false)
+    .action(async (options: PolicyOptions & { readonly disassemble: boolean }) => {
+      const { policySeccomp } = await import("./policy-seccomp.js");
+      status = await policySeccomp(options, process.stdout);
+    });
   policy
     .command("schema")
     .description("print the JSON Schema of policy files")

@@ -13,12 +13,9 @@ import { planLimits, type LimitPlan } from "../plan/limits.js";
 import { hostViewDirectories } from "../plan/system-mounts.js";
 import { realWorkingDirectory, workingDirectoryGrant } from "../plan/working-directory.js";
 import type { AuditLevel, Policy } from "../policy/policy.js";
-import { auditSet } from "../seccomp/audit-sets.js";
-import { baseDenials } from "../seccomp/base-denials.js";
-import { compileFilter, type CompiledFilter, type FilterInput } from "../seccomp/filter.js";
-import { loadProfile } from "../seccomp/load-profile.js";
-import type { NotifyRule } from "../seccomp/profile.js";
+import { compileFilter, type CompiledFilter } from "../seccomp/filter.js";
 import type { Arch } from "../seccomp/syscall-table.js";
+import { filterInput, hostArchitecture } from "./filter-input.js";
 
 export interface PrepareRequest {
   readonly policy: Policy;
@@ -59,7 +56,7 @@ export function prepare(asked: PrepareRequest): Preparation {
   const limits = planLimits(policy.resources, probeCgroups);
   const filesystem = hide(withWorkingDirectory(resolveGrants(policy), request), request.hidden ?? []);
   const program = findProgram(argv0, filesystem, request);
-  const arch = architecture();
+  const arch = hostArchitecture();
   const filter = compileFilter(filterInput(policy, arch, request.auditLevel ?? policy.audit.level));
   const plan = compile({
     policy,
@@ -177,23 +174,3 @@ const problemCodes = {
   "not-executable": "ERR_NOT_EXECUTABLE",
   "prefix-not-recognised": "ERR_GRANT",
 } as const satisfies Record<string, SkillboxErrorCode>;
-
-function filterInput(policy: Policy, arch: Arch, level: AuditLevel): FilterInput {
-  const profile = loadProfile(policy.syscalls.profile, { arch });
-  const { notify, notifyDenials } = auditSet(level, arch);
-  const outward = policy.network.egress.length > 0 ? outwardCalls : [];
-  return { arch, profile, baseDenials, notify: [...notify, ...outward], notifyDenials };
-}
-
-/** What names an address outside is held and judged, at whatever audit level. */
-const outwardCalls: readonly NotifyRule[] = [
-  { names: ["connect"], args: [] },
-  { names: ["sendto"], args: [{ arg: 4, op: "NE", value: 0n }] },
-];
-
-function architecture(): Arch {
-  if (process.arch === "x64" || process.arch === "arm64") return process.arch;
-  throw new SkillboxError("ERR_HOST", `skillbox has no system call table for ${process.arch}`, {
-    hint: "it supports x64 and arm64",
-  });
-}
