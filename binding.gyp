@@ -38,7 +38,8 @@
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
-      "ldflags": ["-Wl,-z,relro,-z,now"]
+      # nodelete: its threads live as long as the process, but Node unloads an addon with the last worker that used it.
+      "ldflags": ["-Wl,-z,relro,-z,now,-z,nodelete"]
     },
     {
       "target_name": "skillbox-init",

@@ -88,7 +88,8 @@ class OverlayWorker : public Napi::AsyncWorker {
 
   void OnError(const Napi::Error&) override {
     const Napi::Env env = Env();
-    Napi::Error exception = Napi::Error::New(env, std::string(what_) + ": " + error_.op + " " + error_.path + ": " + strerror(error_.error));
+    Napi::Error exception = Napi::Error::New(
+        env, std::string(what_) + ": " + error_.op + " " + error_.path + ": " + strerror(error_.error));
     exception.Set("errno", Napi::Number::New(env, -error_.error));
     exception.Set("syscall", Napi::String::New(env, error_.op));
     deferred_.Reject(exception.Value());

@@ -20,9 +20,10 @@ constexpr napi_type_tag kTablesTag = {0x6a1d7d2b51c94e0f, 0x93c2f0a8e7b64d15};
 class RecordObject : public Napi::ObjectWrap<RecordObject> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "AuditRecord",
-                       {InstanceMethod<&RecordObject::write>("write"), InstanceMethod<&RecordObject::supervise>("supervise"),
-                        InstanceMethod<&RecordObject::drain>("drain"), InstanceMethod<&RecordObject::status>("status")});
+    return DefineClass(
+        env, "AuditRecord",
+        {InstanceMethod<&RecordObject::write>("write"), InstanceMethod<&RecordObject::supervise>("supervise"),
+         InstanceMethod<&RecordObject::drain>("drain"), InstanceMethod<&RecordObject::status>("status")});
   }
 
   explicit RecordObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RecordObject>(info) {}

@@ -33,11 +33,7 @@ constexpr uint64_t kWriteFlags = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
 class EventWriter {
  public:
   EventWriter(std::string& out, const Call& call, const AuditTables& tables, const MountView& view)
-      : out_(out),
-        call_(call),
-        tables_(tables),
-        view_(view),
-        memory_(static_cast<pid_t>(call.notification.pid)) {}
+      : out_(out), call_(call), tables_(tables), view_(view), memory_(static_cast<pid_t>(call.notification.pid)) {}
 
   Decoded write_arguments() {
     writes_ = writes();
@@ -296,9 +292,7 @@ class EventWriter {
     }
   }
 
-  void write_inet(const sockaddr_in& address) {
-    write_endpoint("AF_INET", address.sin_addr, ntohs(address.sin_port));
-  }
+  void write_inet(const sockaddr_in& address) { write_endpoint("AF_INET", address.sin_addr, ntohs(address.sin_port)); }
 
   void write_inet6(const sockaddr_in6& address) {
     const in6_addr& bytes = address.sin6_addr;

@@ -31,7 +31,7 @@ struct Endpoint {
 struct Decoded {
   bool path_expected = true;     // the kernel will find, or be able to write, what the paths name
   bool network_expected = true;  // and reach what the address names
-  std::string path;              // the last path among the arguments, from the sandbox's root; empty where there is none
+  std::string path;  // the last path among the arguments, from the sandbox's root; empty where there is none
   Endpoint endpoint;
 };
 

@@ -8,7 +8,9 @@ namespace {
 
 // The length of the well-formed UTF-8 sequence at `at` (Unicode 15, table 3-7), or 0.
 size_t utf8_length(std::string_view bytes, size_t at) {
-  const auto byte = [&](size_t i) -> unsigned { return at + i < bytes.size() ? static_cast<uint8_t>(bytes[at + i]) : 0; };
+  const auto byte = [&](size_t i) -> unsigned {
+    return at + i < bytes.size() ? static_cast<uint8_t>(bytes[at + i]) : 0;
+  };
   const auto continues = [&](size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
     return byte(i) >= low && byte(i) <= high;
   };

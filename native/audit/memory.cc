@@ -32,7 +32,8 @@ int TaskMemory::read_string(uint64_t address, size_t limit, std::string* text, s
     // may well end just before it (process_vm_readv(2): partial transfers are by whole parts).
     const size_t first = kPage - address % kPage;
     const iovec local = {buffer, first + kPage};
-    const iovec remote[] = {{reinterpret_cast<void*>(address), first}, {reinterpret_cast<void*>(address + first), kPage}};
+    const iovec remote[] = {{reinterpret_cast<void*>(address), first},
+                            {reinterpret_cast<void*>(address + first), kPage}};
     const ssize_t got = process_vm_readv(tid_, &local, 1, remote, 2, 0);
     if (got <= 0) return got < 0 ? errno : EFAULT;
     const size_t end = strnlen(buffer, static_cast<size_t>(got));

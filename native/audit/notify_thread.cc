@@ -204,10 +204,9 @@ void NotifyThread::take_incoming(bool caught_up) {
     ioctl(fd.get(), SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
     const uint32_t id = next_id_++ & 0x3fffffff;
     const int number = fd.get();
-    listeners_.try_emplace(id, id, std::make_shared<Fd>(std::move(fd)), std::move(supervision),
-                           ProcessTable([this, id](int pidfd, pid_t process) {
-                             return watch(pidfd, Watched::process, id, process);
-                           }));
+    listeners_.try_emplace(
+        id, id, std::make_shared<Fd>(std::move(fd)), std::move(supervision),
+        ProcessTable([this, id](int pidfd, pid_t process) { return watch(pidfd, Watched::process, id, process); }));
     watch(number, Watched::listener, id, 0);
   }
   lock.lock();
@@ -286,9 +285,9 @@ bool NotifyThread::is_outward(const SyscallSignature* signature) {
 void NotifyThread::hold(Listener& listener, const seccomp_notif& notification, const SyscallSignature* signature,
                         const TaskInfo& task, const Decoded& decoded) {
   // What kind of socket it is decides what the call means, and only the socket itself tells.
-  const Fd socket = task.process == nullptr
-                        ? Fd()
-                        : listener.processes.take_fd(task.process->process, static_cast<int>(notification.data.args[0]));
+  const Fd socket = task.process == nullptr ? Fd()
+                                            : listener.processes.take_fd(task.process->process,
+                                                                         static_cast<int>(notification.data.args[0]));
   int type = 0;
   socklen_t length = sizeof type;
   if (!socket || getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &length) != 0) {

@@ -94,8 +94,8 @@ std::string read_exe(pid_t process) {
 TaskInfo ProcessTable::find(pid_t tid) {
   // A thread's number may have come to another process; then tgkill(2) does not find it in the one that we remember.
   if (const auto thread = threads_.find(tid); thread != threads_.end()) {
-    const bool same = thread->first == thread->second.process ||
-                      syscall(SYS_tgkill, thread->second.process, tid, 0) == 0;
+    const bool same =
+        thread->first == thread->second.process || syscall(SYS_tgkill, thread->second.process, tid, 0) == 0;
     const auto entry = processes_.find(thread->second.process);
     if (same && entry != processes_.end() && !entry->second.stale) return {&entry->second.info, thread->second.tid};
   }
@@ -105,7 +105,8 @@ TaskInfo ProcessTable::find(pid_t tid) {
   if (entry == processes_.end()) {
     Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, status.tgid, 0)));
     if (!pidfd || !watch_exit_(pidfd.get(), status.tgid)) {
-      unkept_ = {status.tgid, status.inside_tgid, inside_pid(status.ppid), std::move(status.name), read_exe(status.tgid)};
+      unkept_ = {status.tgid, status.inside_tgid, inside_pid(status.ppid), std::move(status.name),
+                 read_exe(status.tgid)};
       return {&unkept_, status.inside_tid};
     }
     entry = processes_.emplace(status.tgid, Entry{{}, std::move(pidfd), true}).first;
@@ -143,7 +144,8 @@ const ProcessInfo* ProcessTable::peek(pid_t process) const {
 
 Fd ProcessTable::take_fd(pid_t process, int fd) const {
   const auto entry = processes_.find(process);
-  if (entry != processes_.end()) return Fd(static_cast<int>(syscall(SYS_pidfd_getfd, entry->second.pidfd.get(), fd, 0)));
+  if (entry != processes_.end())
+    return Fd(static_cast<int>(syscall(SYS_pidfd_getfd, entry->second.pidfd.get(), fd, 0)));
   const Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
   return pidfd ? Fd(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd.get(), fd, 0))) : Fd();
 }

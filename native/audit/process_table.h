@@ -30,7 +30,8 @@ class ProcessTable {
  public:
   // `watch_exit` is given a pidfd that becomes readable when the process has ended; false: it cannot be watched, and the
   // entry is not kept.
-  explicit ProcessTable(std::function<bool(int pidfd, pid_t process)> watch_exit) : watch_exit_(std::move(watch_exit)) {}
+  explicit ProcessTable(std::function<bool(int pidfd, pid_t process)> watch_exit)
+      : watch_exit_(std::move(watch_exit)) {}
 
   // `tid` in our pid namespace, of a task that is stopped in a notified call. Process is null when it is gone.
   TaskInfo find(pid_t tid);

@@ -22,8 +22,8 @@ struct RecordStatus {
   uint64_t denied = 0;
   uint64_t dropped = 0;
   uint64_t bytes = 0;
-  int error = 0;           // errno of the first write that failed
-  bool full = false;       // max_bytes was reached
+  int error = 0;      // errno of the first write that failed
+  bool full = false;  // max_bytes was reached
 };
 
 // Every method may be called from any thread.

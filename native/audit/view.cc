@@ -57,9 +57,8 @@ bool MountView::expects(std::string_view path, bool write) const {
   for (const Link& link : links_) {
     if (!is_within(followed, link.path)) continue;
     const std::string rest = followed.substr(link.path.size());
-    const std::string base = link.target.starts_with('/')
-                                 ? link.target
-                                 : link.path.substr(0, link.path.rfind('/') + 1) + link.target;
+    const std::string base =
+        link.target.starts_with('/') ? link.target : link.path.substr(0, link.path.rfind('/') + 1) + link.target;
     followed = normalize(base + rest);
   }
   const Place* deepest = nullptr;

@@ -45,8 +45,8 @@ enum class OperationKind : uint8_t {
 
 struct Operation {
   OperationKind kind;
-  bool optional;       // a target that does not exist is skipped
-  const char* target;  // absolute, inside
+  bool optional;        // a target that does not exist is skipped
+  const char* target;   // absolute, inside
   const uint8_t* data;  // file content, link target or upper directory's index; NUL-terminated
   uint32_t data_length;
   uint32_t source;  // index, or kNoSource
@@ -61,9 +61,9 @@ struct LaunchPlan {
   const char* hostname;
   uint32_t inside_uid;
   uint32_t inside_gid;
-  bool listener;         // ask for a seccomp listener with each program
-  bool egress;           // every address leads to the supervisor's sockets
-  const uint8_t* filter;  // struct sock_filter[]
+  bool listener;           // ask for a seccomp listener with each program
+  bool egress;             // every address leads to the supervisor's sockets
+  const uint8_t* filter;   // struct sock_filter[]
   uint32_t filter_length;  // in instructions
   size_t source_count;
   Source sources[kMaxSources];

@@ -19,8 +19,8 @@ namespace skillbox {
 namespace {
 
 constexpr unsigned kSecureBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-                                 SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
-                                 SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+                                 SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+                                 SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 
 struct Capabilities {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -115,12 +115,9 @@ Status confirm_layers(const LaunchPlan& plan, ReportWriter* report) {
     const char* name;
     Status status;
   } layers[] = {
-      {"user", confirm_identity(plan)},
-      {"capabilities", confirm_capabilities()},
-      {"pid", confirm_pid_namespace()},
-      {"mount", confirm_read_only_root()},
-      {"network", confirm_network()},
-      {"no-user-namespaces", confirm_no_user_namespaces()},
+      {"user", confirm_identity(plan)}, {"capabilities", confirm_capabilities()},
+      {"pid", confirm_pid_namespace()}, {"mount", confirm_read_only_root()},
+      {"network", confirm_network()},   {"no-user-namespaces", confirm_no_user_namespaces()},
   };
   for (const auto& layer : layers) SKILLBOX_TRY(layer.status);
   report->u32(sizeof layers / sizeof layers[0]);

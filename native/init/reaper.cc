@@ -144,8 +144,8 @@ class MappedProcessPlan {
     pointers_size_ = count * sizeof(char*);
     pointers_ = mmap(nullptr, pointers_size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pointers_ == MAP_FAILED) return failure("process", "mmap", "pointers");
-    return decode_process_plan({static_cast<const uint8_t*>(bytes_), size_},
-                               {static_cast<char**>(pointers_), count}, &plan);
+    return decode_process_plan({static_cast<const uint8_t*>(bytes_), size_}, {static_cast<char**>(pointers_), count},
+                               &plan);
   }
   ~MappedProcessPlan() {
     if (bytes_ != MAP_FAILED) munmap(bytes_, size_);

@@ -52,8 +52,7 @@ Status clone_source(const Source& source, Fd* tree) {
   Fd file;
   SKILLBOX_TRY(open_source(source, &file));
   // Recursive: in a new user namespace the mounts below a directory are locked to it, and leaving them out is EINVAL.
-  tree->reset(sys::open_tree(file.get(), "",
-                             AT_EMPTY_PATH | sys::OPEN_TREE_CLONE_ | sys::AT_RECURSIVE_ | O_CLOEXEC));
+  tree->reset(sys::open_tree(file.get(), "", AT_EMPTY_PATH | sys::OPEN_TREE_CLONE_ | sys::AT_RECURSIVE_ | O_CLOEXEC));
   if (!*tree) return failure("sources", "open_tree", source.path);
   return success();
 }

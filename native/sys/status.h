@@ -31,8 +31,8 @@ inline Status failure_with(int error, const char* stage, const char* op, const c
 
 }  // namespace skillbox
 
-#define SKILLBOX_TRY(expression)                          \
-  do {                                                    \
-    const ::skillbox::Status try_status_ = (expression);  \
-    if (!try_status_.ok()) return try_status_;            \
+#define SKILLBOX_TRY(expression)                         \
+  do {                                                   \
+    const ::skillbox::Status try_status_ = (expression); \
+    if (!try_status_.ok()) return try_status_;           \
   } while (0)
