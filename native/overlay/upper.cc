@@ -53,7 +53,8 @@ bool UpperWalk::enter() {
     return fail("chmod", errno);
   }
   if (const int error = cursor_.descend(name().c_str()); error != 0) {
-    if (opens_up) ::fchmodat(cursor_.fd(), name().c_str(), st.st_mode & 07777, 0);
+    // The first error is the one to tell.
+    if (opens_up) (void)!::fchmodat(cursor_.fd(), name().c_str(), st.st_mode & 07777, 0);
     return fail("open", error);
   }
   path_ += '/';
@@ -115,7 +116,8 @@ bool UpperWalk::open_file(Fd* file) {
     if (::fchmodat(cursor_.fd(), last, (status_.st_mode & 07777) | 0400, 0) != 0) return fail("chmod", errno);
     fd.reset(::openat(cursor_.fd(), last, kFlags));
     error = fd ? 0 : errno;
-    ::fchmodat(cursor_.fd(), last, status_.st_mode & 07777, 0);
+    // Its own mode again, as far as that goes: what is read next does not depend on it.
+    (void)!::fchmodat(cursor_.fd(), last, status_.st_mode & 07777, 0);
   }
   if (error != 0) return fail("open", error);
   // Mounts are made with metacopy=off; the data of such a file would still be in the lower layer.
