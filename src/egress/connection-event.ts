@@ -1,3 +1,5 @@
+import type { ClientHello } from "./client-hello-body.js";
+import type { HttpRequest } from "./http-request.js";
 import type { RelayEnd } from "./relay.js";
 
 /** What one connection adds to the record; whose connection it was is the caller's to add. */
@@ -32,4 +34,28 @@ export interface CloseEvent {
   readonly reason: RelayEnd;
   /** What was refused has an event of its own. */
   readonly verdict: "allow";
+}
+
+type Verdict = Pick<TlsEvent, "verdict" | "reason">;
+
+/** Without a hello where none could be read. */
+export function tlsEvent(hello: ClientHello | undefined, verdict: Verdict): TlsEvent {
+  return {
+    type: "net.tls",
+    serverName: hello?.serverName,
+    alpn: hello?.alpn ?? [],
+    encryptedClientHello: hello?.hasEncryptedClientHello ?? false,
+    ...verdict,
+  };
+}
+
+export function httpEvent(request: HttpRequest | undefined, verdict: Verdict): HttpEvent {
+  const { host, port } = request?.authority ?? {};
+  return {
+    type: "net.http",
+    method: request?.method,
+    host: host === undefined || port === undefined ? host : `${host}:${port}`,
+    target: request?.target,
+    ...verdict,
+  };
 }

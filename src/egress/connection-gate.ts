@@ -1,5 +1,5 @@
 import type { ClientHello } from "./client-hello-body.js";
-import type { ConnectionEvent, HttpEvent } from "./connection-event.js";
+import { type ConnectionEvent, httpEvent, tlsEvent } from "./connection-event.js";
 import { type Agreement, judgeHello, judgeRequest } from "./connection-judge.js";
 import { HttpRequestGate } from "./http-request-gate.js";
 import type { HttpRequest } from "./http-request.js";
@@ -43,7 +43,7 @@ export class ConnectionGate implements OutboundGate {
     const passed =
       this.#stage instanceof Sniffer ? this.#sniff(this.#stage, chunk) : this.#request(this.#stage, chunk);
     this.#setTimers();
-    return this.#unsent(passed);
+    return passed === undefined ? undefined : this.#unsent(passed);
   }
 
   end(): Buffer | undefined {
@@ -88,13 +88,12 @@ export class ConnectionGate implements OutboundGate {
   }
 
   #hello(hello: ClientHello | undefined, malformed: string | undefined): boolean {
-    const { agreement } = this.#options;
-    const seen = hello ?? { serverName: undefined, alpn: [], hasEncryptedClientHello: false };
-    const { serverName, alpn, hasEncryptedClientHello: encryptedClientHello } = seen;
-    const why = malformed ?? (agreement === undefined ? undefined : judgeHello(seen, agreement));
+    const { agreement, onEvent } = this.#options;
+    const why =
+      malformed ??
+      (hello === undefined || agreement === undefined ? undefined : judgeHello(hello, agreement));
     const denied = why !== undefined && agreement !== undefined;
-    const verdict = denied ? "deny" : "allow";
-    this.#options.onEvent({ type: "net.tls", serverName, alpn, encryptedClientHello, verdict, reason: why });
+    onEvent(tlsEvent(hello, { verdict: denied ? "deny" : "allow", reason: why }));
     if (denied) this.#refuse(why, "tls");
     return !denied;
   }
@@ -124,20 +123,11 @@ export class ConnectionGate implements OutboundGate {
   }
 
   #record(request: HttpRequest | undefined, denied: boolean, reason: string | undefined): void {
-    const { host, port } = request?.authority ?? {};
-    const event: HttpEvent = {
-      type: "net.http",
-      method: request?.method,
-      host: port === undefined ? host : `${host ?? ""}:${port}`,
-      target: request?.target,
-      verdict: denied ? "deny" : "allow",
-      reason,
-    };
-    this.#options.onEvent(event);
+    this.#options.onEvent(httpEvent(request, { verdict: denied ? "deny" : "allow", reason }));
   }
 
-  #unsent(bytes: Buffer | undefined): Buffer | undefined {
-    if (bytes === undefined || this.#released === 0) return bytes;
+  #unsent(bytes: Buffer): Buffer {
+    if (this.#released === 0) return bytes;
     const sent = Math.min(this.#released, bytes.length);
     this.#released -= sent;
     return bytes.subarray(sent);
@@ -159,16 +149,21 @@ export class ConnectionGate implements OutboundGate {
   #late(): void {
     const stage = this.#stage;
     if (typeof stage === "string") return;
+    if (stage instanceof Sniffer && stage.mayBeText) {
+      this.#deadline = undefined;
+      this.#release(stage);
+      return;
+    }
     const { agreement, forward } = this.#options;
-    const why = "the request head was begun and not completed in time";
     if (stage instanceof Sniffer) {
       if (this.#hello(undefined, "the TLS hello was begun and not completed in time"))
         forward(this.#open(stage.held));
       return;
     }
+    const why = "the request head was begun and not completed in time";
     this.#record(undefined, agreement !== undefined, why);
-    if (agreement === undefined) forward(this.#open(stage.held));
-    else this.#refuse(why, "http");
+    if (agreement !== undefined) this.#refuse(why, "http");
+    else forward(this.#unsent(this.#open(stage.held)));
   }
 
   #release(sniffer: Sniffer): void {
