@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { auditLevels, limitNames } from "../policy/policy.js";
+import { callTypes } from "./event-types.js";
 import { argumentsSchema, textSchema } from "./event-values.js";
 import { runEndFields, runStartFields } from "./event-run.js";
 
@@ -49,29 +50,17 @@ const call = {
   args: argumentsSchema,
 };
 
-/** Types of the calls that mean nothing but themselves; net.connect is the other one. Kept equal to signatures.ts by a test. */
-const callTypes = [
-  "process.exec",
-  "process.signal",
-  "file.open",
-  "file.create",
-  "file.delete",
-  "file.rename",
-  "file.link",
-  "file.symlink",
-  "file.mkdir",
-  "file.truncate",
-  "file.attributes",
-  "net.socket",
-  "net.bind",
-  "net.listen",
-  "net.accept",
-  "net.send",
-  "privilege",
-  "syscall",
-] as const;
-
-const systemCall = z.strictObject({ ...common, type: z.enum(callTypes), ...actor, ...call, ...judgement });
+const systemCall = z.strictObject({
+  ...common,
+  type: z.enum(callTypes),
+  ...actor,
+  ...call,
+  name: z
+    .string()
+    .optional()
+    .meta({ description: "net.send: the name behind the address, where the egress rules judged it." }),
+  ...judgement,
+});
 
 /** An end of a connection by the name that the program asked for, and by the address that was dialled. */
 const peer = {
@@ -107,6 +96,9 @@ const netTls = z.strictObject({
   ...actor,
   ...peer,
   serverName: z.string().optional().meta({ description: "SNI of the ClientHello." }),
+  alpn: z.array(z.string()).optional(),
+  encryptedClientHello: z.boolean().optional(),
+  reason: z.string().optional().meta({ description: "Why it was refused, or could not be read." }),
   ...judgement,
 });
 const netHttp = z.strictObject({
@@ -116,6 +108,8 @@ const netHttp = z.strictObject({
   ...peer,
   host: z.string().optional().meta({ description: "The Host header." }),
   method: z.string().optional(),
+  target: z.string().optional(),
+  reason: z.string().optional().meta({ description: "Why it was refused, or could not be read." }),
   ...judgement,
 });
 const netClose = z.strictObject({
@@ -126,7 +120,8 @@ const netClose = z.strictObject({
   bytesIn: z.int().nonnegative(),
   bytesOut: z.int().nonnegative(),
   durationMs: z.number().nonnegative().optional(),
-  reason: z.string().optional(),
+  reason: z.string().optional().meta({ description: "Who or what ended it." }),
+  verdict: z.literal("allow").optional(),
 });
 
 const processExit = z.strictObject({
