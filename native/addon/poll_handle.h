@@ -25,15 +25,7 @@ class PollHandle {
     *slot = handle;
     handle->env_ = env;
     handle->poll_.data = handle;
-    uv_poll_start(&handle->poll_, UV_READABLE | UV_DISCONNECT, [](uv_poll_t* poll, int, int) {
-      auto* self = static_cast<PollHandle*>(poll->data);
-      const Napi::HandleScope scope(self->env_);
-      if (can_run_javascript(self->env_)) {
-        self->on_ready_();
-      } else {
-        self->close();
-      }
-    });
+    handle->watch();
     // A worker that is terminated, or a process that exits: whatever is still open is closed here.
     napi_add_async_cleanup_hook(
         env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<PollHandle*>(data)->close(); }, handle,
@@ -67,6 +59,21 @@ class PollHandle {
   PollHandle(Fd fd, PollHandle** slot, std::function<void()> on_ready)
       : fd_(std::move(fd)), slot_(slot), on_ready_(std::move(on_ready)) {}
   ~PollHandle() = default;
+
+  void watch() {
+    uv_poll_start(&poll_, UV_READABLE | UV_DISCONNECT, [](uv_poll_t* poll, int status, int) {
+      auto* self = static_cast<PollHandle*>(poll->data);
+      // On POLLERR libuv stops watching (uv__poll_io). A socket whose peer closed with something unread is in that state,
+      // and still holds all that the peer had said: reading clears the error and goes on.
+      if (status < 0) self->watch();
+      const Napi::HandleScope scope(self->env_);
+      if (can_run_javascript(self->env_)) {
+        self->on_ready_();
+      } else {
+        self->close();
+      }
+    });
+  }
 
   // The loop of a worker that is terminated goes on for a while, without JavaScript: every value made there is empty.
   static bool can_run_javascript(Napi::Env env) {
