@@ -20,7 +20,7 @@ export interface GatewayOptions {
   readonly record: (members: string, denied: boolean) => void;
   /** Asks PID 1 for more unbound sockets of a family (4 or 6). */
   readonly requestSockets: (family: 4 | 6, count: number) => void;
-  /** For tests: how a name becomes addresses outside. */
+  /** How an allowed name becomes addresses outside. Default: as the host's programs resolve names. */
   readonly resolve?: (name: string, signal: AbortSignal) => Promise<readonly string[]>;
 }
 

@@ -29,6 +29,8 @@ export interface RunRequest {
   readonly auditFile?: string | undefined;
   /** Apply what the program changed in its overlays to the host, if it ends with status 0. */
   readonly commit?: boolean | undefined;
+  /** How an allowed name becomes addresses outside. Default: as the host's programs resolve names. */
+  readonly resolve?: GatewayOptions["resolve"];
   /** Ends the run with outcome "killed". */
   readonly signal?: AbortSignal | undefined;
   /** Called when the program may be signalled. */
@@ -67,7 +69,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
       },
     });
     const overlays = Overlays.open(native.binding, preparation.plan);
-    const { sandbox, gateway } = await launch(native, request.policy, preparation, cgroup, trail);
+    const { sandbox, gateway } = await launch(native, request, preparation, cgroup, trail);
     try {
       if (request.policy.network.forward.length > 0) await openForwards(sandbox, gateway);
       const exited = sandbox.exec({ ...preparation.process, id: programId, oneshot: true }, stdio.fds);
@@ -149,7 +151,7 @@ interface Launched {
 
 async function launch(
   native: Native,
-  policy: Policy,
+  { policy, resolve }: RunRequest,
   { plan, filter, arch }: Preparation,
   cgroup: Cgroup | undefined,
   trail: AuditTrail,
@@ -163,6 +165,7 @@ async function launch(
     requestSockets: (family, count) => {
       sandbox.requestSockets(family, count);
     },
+    ...(resolve === undefined ? {} : { resolve }),
   });
   const directory = cgroup?.directory;
   const sandbox = Sandbox.launch({

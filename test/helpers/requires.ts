@@ -187,7 +187,8 @@ function mountsOverlay(): boolean {
 }
 
 function isOnPath(program: string): boolean {
-  return (process.env["PATH"] ?? "").split(path.delimiter).some((folder) => {
+  // Servers lie where an ordinary user's PATH does not lead.
+  return [...(process.env["PATH"] ?? "").split(path.delimiter), "/usr/sbin"].some((folder) => {
     try {
       accessSync(path.join(folder, program), constants.X_OK);
       return true;
