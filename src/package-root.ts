@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 export function packageRoot(): string {
   for (let directory = dirname(fileURLToPath(import.meta.url)); ; directory = dirname(directory)) {
     if (existsSync(join(directory, "package.json"))) return directory;
-    if (directory === dirname(directory)) throw new Error("skillbox's own package.json is not above its code");
+    if (directory === dirname(directory))
+      throw new Error("skillbox's own package.json is not above its code");
   }
 }

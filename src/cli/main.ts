@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { SkillboxError } from "../errors.js";
+import type { AuditOptions } from "./audit.js";
 import type { PolicyOptions } from "./exec-options.js";
 import type { ExecOptions } from "./exec.js";
 import { exitStatus, statusOfError } from "./exit-status.js";
@@ -71,6 +72,22 @@ async function main(): Promise<number> {
     });
 
   program
+    .command("audit")
+    .description("show an audit record as a person reads it: denials first, processes, files, sockets")
+    .argument("<file>")
+    .option("--type <type>", "only events of a type, or of a kind: net.", collect, [])
+    .option("--pid <pid>", "only events of a process")
+    .option("--denied", "only what was refused")
+    .option("--path <glob>", "only events about a path")
+    .option("--limit <lines>", "lines of a section")
+    .option("--json", "the events themselves, as JSON Lines")
+    .option("-f, --follow", "go on until the run ends")
+    .action(async (file: string, options: AuditOptions) => {
+      const { audit } = await import("./audit.js");
+      status = await audit(file, options, process.stdout);
+    });
+
+  program
     .command("doctor")
     .description("find out what this host allows, and how to mend what is missing")
     .option("--json", "as JSON", false)
@@ -83,8 +100,11 @@ async function main(): Promise<number> {
   return status;
 }
 
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
 function withPolicyOptions(command: Command): Command {
-  const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
   return command
     .option("-p, --policy <file>", "policy file; without one: no network, the working directory read-only")
     .option("--read <path>", "show a file or directory read-only", collect, [])

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { closeSync, constants, openSync, readFileSync, writeFileSync } from "node:fs";
-import { connect, createServer, Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import test from "ava";
 import { defaultPolicy } from "../../src/policy/default.js";
 import { run } from "../../src/sandbox/run.js";
