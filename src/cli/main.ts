@@ -56,6 +56,14 @@ async function main(): Promise<number> {
       const { policyExplain } = await import("./policy-explain.js");
       status = await policyExplain([command, ...args], options, process.stdout);
     });
+  policy
+    .command("import")
+    .description("turn a Kubernetes NetworkPolicy or CiliumNetworkPolicy into a policy")
+    .argument("<file>")
+    .action(async (file: string) => {
+      const { policyImport } = await import("./policy-import.js");
+      status = policyImport(file, process.stdout);
+    });
   withPolicyOptions(policy.command("seccomp"))
     .description("print the system call filter that a program gets: its bytes, or a listing")
     .option("--disassemble", "as a listing", false)
