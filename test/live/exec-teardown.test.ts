@@ -148,8 +148,20 @@ liveTest.serial("a set-up that fails leaves nothing, at whatever stage", async (
     // PID 1 cannot start the program in a directory that is denied.
     { ...policy, filesystem: { ...policy.filesystem, deny: [grant(box.work)] } },
   ];
-  for (const each of broken)
+  for (const each of broken) {
     await t.throwsAsync(runInProcess(box, ["true"], each), { name: "SkillboxError" });
+  }
+  // PID 1 fails while the request to start the program is on its way to it: several at once, so that some meet.
+  const impossible: RootOperation = { type: "directory", target: `${box.directory("out")}/new`, mode: 0o755 };
+  for (let round = 0; round < 5; round++) {
+    const failures = [1, 2, 3, 4].map(async () =>
+      launchEdited(box, ["true"], {
+        write: [box.at("out")],
+        edit: (plan) => ({ ...plan, operations: [...plan.operations, impossible] }),
+      }),
+    );
+    for (const { status } of await Promise.allSettled(failures)) t.is(status, "rejected");
+  }
   t.is((await runInProcess(box, ["true"])).exitCode, 0);
   await t.notThrowsAsync(assertUnchanged(before));
   t.deepEqual(ownDescriptors(), descriptors);
