@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { constants } from "node:os";
 import type net from "node:net";
 import type { Binding, HeldCall } from "../native/binding.js";
@@ -5,7 +6,7 @@ import type { NetworkPolicy } from "../policy/policy.js";
 import { serveConnection } from "./connection.js";
 import { dial, DialError } from "./dial.js";
 import { ListenerStock } from "./listener-stock.js";
-import { resolveOutside } from "./lookup.js";
+import { outsideLookup, type ResolveOutside } from "./lookup.js";
 import { WildcardLimits } from "./names-limit.js";
 import { DnsServer } from "./dns-server.js";
 import { resetSocket } from "./relay-close.js";
@@ -48,6 +49,7 @@ export class Gateway {
   readonly #synthetic = new SyntheticAddresses();
   readonly #stock: ListenerStock;
   readonly #dns: DnsServer;
+  readonly #resolveOutside: ResolveOutside;
   readonly #abort = new AbortController();
   readonly #open = new Set<net.Socket>();
   #connections = 0;
@@ -58,6 +60,9 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#rules = new EgressRules(options.network);
+    this.#resolveOutside = options.resolve ?? outsideLookup();
+    // Each connection that is being made listens; none does any longer than that.
+    setMaxListeners(0, this.#abort.signal);
     this.#stock = new ListenerStock(options.binding, options.requestSockets);
     const resolver = new Resolver({
       rules: this.#rules,
@@ -136,6 +141,10 @@ export class Gateway {
 
   async #judgeConnection(call: HeldCall): Promise<void> {
     const name = this.#synthetic.lookup(call.address);
+    if (name === undefined && this.#synthetic.contains(call.address)) {
+      this.#refuse(call, { verdict: "deny", rule: "this address stands for no name" }, "ECONNREFUSED");
+      return;
+    }
     const target = { port: call.port, protocol: "tcp" as const };
     const decision =
       name === undefined
@@ -201,7 +210,7 @@ export class Gateway {
 
   async #resolve(name: string): Promise<readonly string[]> {
     try {
-      return await (this.#options.resolve ?? resolveOutside)(name, this.#abort.signal);
+      return await this.#resolveOutside(name, this.#abort.signal);
     } catch {
       return []; // told as "no route": which name server failed how is the operator's to see, not the program's
     }
