@@ -46,7 +46,8 @@ class ProcessTable {
   const ProcessInfo* peek(pid_t process) const;
   void erase(pid_t process);
 
-  size_t size() const { return processes_.size(); }
+  // No other task has made a call yet.
+  bool has_one_task() const { return threads_.size() == 1; }
 
  private:
   struct Entry {

@@ -3,7 +3,6 @@
 #include <time.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include "json.h"
@@ -96,8 +95,9 @@ void Record::append_time() {
     strftime(second_text_, sizeof second_text_, "%Y-%m-%dT%H:%M:%S", &parts);
     formatted_second_ = now.tv_sec;
   }
-  char fraction[32];
-  snprintf(fraction, sizeof fraction, ".%06ldZ\"", now.tv_nsec / 1000);
+  char fraction[] = ".000000Z\"";
+  for (long rest = now.tv_nsec / 1000, at = 6; at > 0; at--, rest /= 10)
+    fraction[at] = static_cast<char>('0' + rest % 10);
   append_key(buffer_, "time");
   buffer_ += '"';
   buffer_ += second_text_;
