@@ -54,7 +54,24 @@ function resolve(grant: PathGrant, kind: GrantAccess): ResolvedGrant {
       hint: "name the directories that the program needs; `root: host` already shows the system's",
     });
   }
+  if (path === "/dev" || pathContains("/proc", path)) {
+    throw grantError(
+      grant.origin,
+      `${access[kind]}: ${grant.written} cannot be granted: the sandbox has its own`,
+      {
+        hint:
+          path === "/dev"
+            ? "it holds null, zero, full, random, urandom, tty, pts and shm"
+            : "it shows the processes of the run",
+      },
+    );
+  }
   const stats = statSync(path);
+  if (stats.isBlockDevice() || stats.isCharacterDevice()) {
+    throw grantError(grant.origin, `${access[kind]}: ${grant.written} is a device, which cannot be granted`, {
+      hint: "null, zero, full, random, urandom and tty are there without a grant",
+    });
+  }
   if (kind === "overlay" && !stats.isDirectory()) {
     throw grantError(grant.origin, `${access[kind]}: ${grant.written} is not a directory`, {
       hint: "an overlay needs a directory; grant a single file with `read` or `write`",

@@ -227,6 +227,24 @@ const refusals: readonly [string, (box: Scratch) => readonly string[], RegExp, s
     "ERR_GRANT",
   ],
   [
+    "the host's /proc, whose masks are the sandbox's",
+    () => ["--read", "/proc/sys/kernel"],
+    /^skillbox: error: filesystem\.read: \/proc\/sys\/kernel cannot be granted: the sandbox has its own\n {2}hint: /,
+    "ERR_GRANT",
+  ],
+  [
+    "the host's /dev",
+    () => ["--write", "/dev"],
+    /^skillbox: error: filesystem\.write: \/dev cannot be granted: the sandbox has its own\n {2}hint: /,
+    "ERR_GRANT",
+  ],
+  [
+    "a device",
+    () => ["--write", "/dev/null"],
+    /^skillbox: error: filesystem\.write: \/dev\/null is a device, which cannot be granted\n {2}hint: /,
+    "ERR_GRANT",
+  ],
+  [
     "the root directory as a denial",
     () => ["--deny", "/"],
     /^skillbox: error: filesystem\.deny: the root directory cannot be denied\n/,
