@@ -22,6 +22,7 @@ namespace {
 
 constexpr unsigned kLoopbackIndex = 1;  // the first device of every network namespace
 constexpr uint16_t kDnsPort = 53;
+constexpr int kFreebind6 = 78;  // IPV6_FREEBIND of linux/in6.h, which does not go with netinet/in.h
 constexpr uint32_t kMostSockets = 64;
 
 // The namespace's own addresses. Without one that is not loopback, getaddrinfo(3) with AI_ADDRCONFIG gives up a family
@@ -105,6 +106,8 @@ Status open_resolver_socket(int family, int type, Fd* result) {
     // The reply has to come from the address that was asked, whichever that was.
     SKILLBOX_TRY(family == AF_INET ? set_option(fd.get(), IPPROTO_IP, IP_PKTINFO, "IP_PKTINFO")
                                    : set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, "IPV6_RECVPKTINFO"));
+    // Of IPv6 addresses only those of an interface may be a source, routed here or not, unless this is set.
+    if (family == AF_INET6) SKILLBOX_TRY(set_option(fd.get(), IPPROTO_IPV6, kFreebind6, "IPV6_FREEBIND"));
   }
   sockaddr_in v4 = {};
   v4.sin_family = AF_INET;

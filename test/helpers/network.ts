@@ -8,7 +8,7 @@ import { policyFromObject } from "../../src/policy/load.js";
 import type { RunResult } from "../../src/result/run-result.js";
 import { run } from "../../src/sandbox/run.js";
 import { callerEnvironment } from "./exec.js";
-import type { Scratch } from "./scratch.js";
+import { fixture, type Scratch } from "./scratch.js";
 
 export interface NetworkedRequest {
   /** `network` of the policy, in the shape of its YAML. */
@@ -187,3 +187,34 @@ export function allowing(names: readonly string[], ports: readonly (number | str
     ],
   };
 }
+
+/** What test/fixtures/network/attempts.py can do, and its arguments. */
+export type Attempt = readonly [what: string, ...args: readonly unknown[]];
+
+export interface Attempted extends NetworkedEnd {
+  readonly resolved: readonly string[];
+  /** In the order of the attempts: "OK", the name of an errno, or what was read. */
+  readonly outcomes: readonly unknown[];
+  readonly tookMs: readonly number[];
+}
+
+/** Lets a Python program in a sandbox try things, one after the other. */
+export async function attempt(
+  t: ExecutionContext,
+  box: Scratch,
+  attempts: readonly Attempt[],
+  request: NetworkedRequest,
+): Promise<Attempted> {
+  const program = box.file("work/attempts.py", readFileSync(fixture("network/attempts.py")));
+  const argv = ["python3", program, box.file("work/attempts.json", JSON.stringify(attempts))];
+  const end = await runNetworked(t, box, argv, request);
+  const parsed = outcomesSchema.safeParse(end.stdout === "" ? undefined : JSON.parse(end.stdout));
+  if (!parsed.success) throw new Error(`attempts.py: ${end.stdout}${end.stderr}`);
+  return {
+    ...end,
+    outcomes: parsed.data.map(({ outcome }) => outcome),
+    tookMs: parsed.data.map(({ ms }) => ms),
+  };
+}
+
+const outcomesSchema = z.array(z.object({ outcome: z.unknown(), ms: z.number() }));
