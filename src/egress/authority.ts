@@ -41,3 +41,8 @@ export function normalizeHostName(text: string): string | undefined {
 }
 
 const hostLabel = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/;
+
+export function formatAuthority({ host, port }: Pick<Authority, "host" | "port">): string {
+  const written = isIP(host) === 6 ? `[${host}]` : host;
+  return port === undefined ? written : `${written}:${port}`;
+}

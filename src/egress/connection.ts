@@ -11,6 +11,8 @@ export interface ConnectionOptions extends Omit<Agreement, "name"> {
   readonly upstream: net.Socket;
   /** What the program connected to: its name, or undefined for a literal address, where names are recorded and not compared. */
   readonly name: string | undefined;
+  /** What the program has sent before (to a proxy of ours); it is judged like the rest. */
+  readonly early?: Buffer;
   readonly onEvent: (event: ConnectionEvent) => void;
   /** From the first byte of a TLS hello or a request head to its last. */
   readonly handshakeTimeoutMs?: number;

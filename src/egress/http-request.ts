@@ -15,6 +15,8 @@ export interface HttpHeader {
   /** Lower case. */
   readonly name: string;
   readonly value: string;
+  /** As received, without its end of line. */
+  readonly line: string;
 }
 
 export type HttpHeadResult =
@@ -77,7 +79,7 @@ function parseHead([first = "", ...fields]: readonly string[], length: number): 
     // eslint-disable-next-line no-control-regex -- what a field may not hold
     const parts = /^([!#$%&'*+.^_`|~0-9a-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*$/i.exec(field);
     if (parts === null) return malformed("a header field that can be read in two ways");
-    headers.push({ name: (parts[1] ?? "").toLowerCase(), value: parts[2] ?? "" });
+    headers.push({ name: (parts[1] ?? "").toLowerCase(), value: parts[2] ?? "", line: field });
   }
   const authority = agreedAuthority(method, target, version, headers);
   if (typeof authority === "string") return malformed(authority);

@@ -22,6 +22,21 @@ export function resetSocket(socket: net.Socket): void {
   }
 }
 
+/**
+ * Goes on where the peer has sent FIN. Bytes and an RST that are polled at once reach us as bytes and an end (libuv's uv__stream_io
+ * takes POLLHUP after a short read for EOF), and a cut answer would pass for a whole one. Writing nothing tells the two apart:
+ * send(2) fails on a connection that was reset, and the socket then emits its error.
+ */
+export function ifNotReset(socket: net.Socket, proceed: () => void): void {
+  if (!socket.writable || socket.writableLength > 0) proceed();
+  else
+    socket.write(nothing, (error) => {
+      if (error === undefined || error === null) proceed();
+    });
+}
+
+const nothing = Buffer.alloc(0);
+
 /** Lets the kernel take what is still to be written, then resets: what came before an RST arrives before it. */
 export function resetAfterWrites(socket: net.Socket): void {
   if (socket.writableLength === 0 || socket.writableEnded) resetSocket(socket);

@@ -13,7 +13,7 @@ const waitingBytes = 256 * 1024;
  * stream.pipe(): it stops and starts reading around every chunk of 64 KiB, because write() reports a full buffer even when
  * the kernel has taken the chunk at once, and it compares with process.stdout, which makes a shared pipe non-blocking.
  */
-export function startFlow(from: net.Socket, to: net.Socket, take: Take): void {
+export function startFlow(from: net.Socket, to: net.Socket, take: Take, early?: Buffer): void {
   // A reusable buffer belongs to the pending write until that is done.
   const reuses = from instanceof RelaySocket;
   const most = reuses ? 0 : waitingBytes;
@@ -32,6 +32,11 @@ export function startFlow(from: net.Socket, to: net.Socket, take: Take): void {
     return !waiting;
   };
 
+  // Not at once: the caller has no hold of the relay yet. Nothing is read before it either.
+  if (early !== undefined && early.length > 0)
+    queueMicrotask(() => {
+      if (!deliver(early)) from.pause();
+    });
   if (reuses) {
     from.readInto(deliver);
     return;

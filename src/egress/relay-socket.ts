@@ -10,6 +10,7 @@ export type ChunkSink = (chunk: Buffer) => boolean;
  */
 export class RelaySocket extends net.Socket {
   readonly #reading: { sink: ChunkSink | undefined };
+  #putBack: Buffer | undefined;
 
   constructor() {
     const reading: { sink: ChunkSink | undefined } = { sink: undefined };
@@ -25,7 +26,15 @@ export class RelaySocket extends net.Socket {
 
   readInto(sink: ChunkSink): void {
     this.#reading.sink = sink;
-    this.resume();
+    const first = this.#putBack;
+    this.#putBack = undefined;
+    if (first === undefined || sink(first)) this.resume();
+  }
+
+  /** Stops reading; the next sink gets these bytes before any other. */
+  putBack(bytes: Buffer): void {
+    this.pause();
+    if (bytes.length > 0) this.#putBack = bytes;
   }
 }
 

@@ -1,6 +1,6 @@
 import type net from "node:net";
 
-import { closeAfter, resetAfterWrites, resetSocket } from "./relay-close.js";
+import { closeAfter, ifNotReset, resetAfterWrites, resetSocket } from "./relay-close.js";
 import { startFlow } from "./relay-flow.js";
 
 /** Why a relay came to its end. */
@@ -39,6 +39,8 @@ export interface RelayOptions {
   /** Asked for every chunk; false ends the relay as `byte-limit`. For a budget that connections share. */
   readonly spend?: (bytes: number) => boolean;
   readonly gate?: OutboundGate;
+  /** What the program has sent before; it goes first, and through the gate. */
+  readonly early?: Buffer;
 }
 
 export interface Relay {
@@ -82,12 +84,17 @@ export function relay(options: RelayOptions): Relay {
   };
 
   const watch = (socket: net.Socket, other: net.Socket, why: RelayEnd): void => {
-    socket.once("end", () => {
+    const ended = (): void => {
       const last = socket === inside ? gate?.end() : undefined;
       if (reason !== undefined) return;
       if (last !== undefined && last.length > 0) other.write(last);
       other.end();
-    });
+    };
+    // What libuv calls an end can be an RST that came together with bytes.
+    const maybeEnded = (): void => ifNotReset(socket, ended);
+    // After what came early.
+    if (socket.readableEnded) setImmediate(maybeEnded);
+    else socket.once("end", maybeEnded);
     // An error is always followed by "close".
     socket.on("error", () => {
       reason ??= why;
@@ -123,11 +130,12 @@ export function relay(options: RelayOptions): Relay {
     bytesIn += chunk.length;
     return overBudget(chunk.length) ? undefined : chunk;
   });
-  startFlow(inside, upstream, (chunk) => {
+  const takeOutbound = (chunk: Buffer): Buffer | undefined => {
     if (reason !== undefined) return undefined;
     bytesOut += chunk.length;
     if (overBudget(chunk.length)) return undefined;
     return gate === undefined ? chunk : gate.push(chunk);
-  });
+  };
+  startFlow(inside, upstream, takeOutbound, options.early);
   return { closed, reset, answer };
 }

@@ -37,7 +37,11 @@ export async function readAll(
   socket.resume();
   const text = (): string => Buffer.concat(chunks).toString("latin1");
   return await new Promise((resolve) => {
-    socket.once("end", () => resolve({ text: text() }));
+    // An RST together with bytes is an end to libuv; the write then fails.
+    socket.once("end", () => {
+      if (socket.writable) socket.write(Buffer.alloc(0), (error) => !error && resolve({ text: text() }));
+      else resolve({ text: text() });
+    });
     socket.once("error", (error) =>
       resolve({ text: text(), error: "code" in error ? String(error.code) : "" }),
     );

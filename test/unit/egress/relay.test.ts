@@ -95,6 +95,19 @@ for (const [kind, make] of kinds) {
   });
 }
 
+test("RST is not taken for FIN when it is seen together with bytes", async (t) => {
+  for (const first of ["program", "server"] as const) {
+    const { line, ...ends } = await relayed();
+    const [one, other] = first === "program" ? [ends.program, ends.server] : [ends.server, ends.program];
+    const heard = readAll(other);
+    await delay(20);
+    one.write("cut sh");
+    one.resetAndDestroy();
+    t.deepEqual(await heard, { text: "cut sh", error: "ECONNRESET" });
+    await line.closed;
+  }
+});
+
 test("a relay without traffic ends, and one with little traffic does not", async (t) => {
   const { program, server, line } = await relayed({ idleTimeoutMs: 150 });
   const heard = readAll(server);
