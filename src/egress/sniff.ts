@@ -60,12 +60,15 @@ function isRecordStart(byte: number): boolean {
 }
 
 /**
- * Wider than the grammar on purpose: a line of printable text with "HTTP/" in it after a first word. What servers read leniently is
- * parsed strictly afterwards, and refused there, rather than pass as another protocol.
+ * Wider than the grammar on purpose: a line of printable text with "HTTP/" in it after a first word, or without it where the second
+ * word looks like a target: llhttp reads header fields after a request line of HTTP/0.9 and of RTSP. What servers read leniently
+ * is parsed strictly afterwards, and refused there, rather than pass as another protocol.
  */
 class RequestLineSniffer {
   #part: "before" | "method" | "target" = "before";
   #length = 0;
+  #method = "";
+  #target = "";
   #last = "";
 
   push(chunk: Buffer): Sniffed {
@@ -82,18 +85,31 @@ class RequestLineSniffer {
       if (isSpace(byte) || byte === lineFeed) return needMore;
       this.#part = "method";
     }
-    if (byte === lineFeed) return opaque;
+    if (byte === lineFeed) return this.#looksLikeRequest() ? http : opaque;
     const char = String.fromCharCode(byte);
     if (this.#part === "method") {
-      if (/[!#$%&'*+.^_`|~0-9a-z-]/i.test(char)) return needMore;
+      if (/[!#$%&'*+.^_`|~0-9a-z-]/i.test(char)) {
+        if (this.#method.length < mostKept) this.#method += char;
+        return needMore;
+      }
       if (!isSpace(byte)) return opaque;
       this.#part = "target";
     }
     if (!isSpace(byte) && (byte < 0x20 || byte === 0x7f)) return opaque;
+    if (this.#target.length < mostKept) this.#target = (this.#target + char).trimStart();
     this.#last = (this.#last + char.toUpperCase()).slice(-5);
     return this.#last === "HTTP/" ? http : needMore;
   }
+
+  #looksLikeRequest(): boolean {
+    // memcached's `get /key` passes; only upper case is a method to the parsers that are meant here.
+    if (!/^[A-Z_-]+$/.test(this.#method)) return false;
+    return this.#method === "CONNECT" || /^(\/|\*|[a-z][a-z0-9+.-]*:\/\/)/i.test(this.#target);
+  }
 }
+
+/** Of the first two words; longer methods and schemes than this do not exist. */
+const mostKept = 32;
 
 const lineFeed = 0x0a;
 

@@ -154,6 +154,8 @@ const disguises = [
   ["line feeds alone", "GET / HTTP/1.1\nHost: b.example\n\n"],
   ["empty lines in front", "\n\r\n GET / HTTP/1.1\r\nHost: b.example\r\n\r\n"],
   ["a long method", `${"X".repeat(1000)} / HTTP/1.1\r\nHost: b.example\r\n\r\n`],
+  ["HTTP/0.9 with fields, as node's parser reads it", "GET /\r\nHost: b.example\r\n\r\n"],
+  ["RTSP, likewise", "OPTIONS rtsp://b.example/ RTSP/1.0\r\nHost: b.example\r\n\r\n"],
   ["a vertical tab", "GET\x0b/ HTTP/1.1\r\nHost: b.example\r\n\r\n"],
   ["HTTP/2 by prior knowledge", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
   [
@@ -204,6 +206,8 @@ const opaque = [
   ["redis inline", "PING\r\n"],
   ["PostgreSQL", "\0\0\0\x08\x04\xd2\x16\x2f"],
   ["git", "003egit-upload-pack /project.git\0host=a.example\0"],
+  ["memcached", "get /key\r\n"],
+  ["SIP", "OPTIONS sip:bob@b.example SIP/2.0\r\n"],
   ["smtp", "EHLO a HTTP\r\n"],
   ["ZooKeeper, four letters and no end of line", "ruok"],
   ["AMQP", "AMQP\0\0\x09\x01"],
