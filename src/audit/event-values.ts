@@ -31,7 +31,7 @@ const flagNames = z.array(z.union([z.string(), wholeNumber])).meta({
     "Names of flags, in the order of the kernel's headers, and at the end the bits that have no name.",
 });
 
-export const sockaddrSchema = z
+const sockaddrSchema = z
   .strictObject({
     family: z.union([z.string(), z.int()]).optional(),
     address: z.string().optional(),
@@ -68,7 +68,7 @@ const cutVector = z.strictObject({
     .meta({ description: "How many there were; at least so many if the end was not found." }),
 });
 
-export const argumentSchema = z.union([
+const argumentSchema = z.union([
   z.null().meta({ description: "A pointer that was NULL." }),
   wholeNumber,
   textSchema,
@@ -85,7 +85,3 @@ export const argumentsSchema = z.record(z.string(), argumentSchema).meta({
     "The arguments by their names in the man pages. A path is absolute, as the sandbox sees it; one that the program gave relative " +
     "to a directory stands beside it as it was given: `given` for `path`, else `newpath.given` for `newpath`.",
 });
-
-export type Text = z.infer<typeof textSchema>;
-export type SocketAddress = z.infer<typeof sockaddrSchema>;
-export type ArgumentValue = z.infer<typeof argumentSchema>;

@@ -1,5 +1,5 @@
 /** One symbolic name. In a flag table it stands for the bits of `mask`, in an enumeration for the whole value. */
-export interface NamedValue {
+interface NamedValue {
   readonly name: string;
   readonly value: number;
   readonly mask: number;

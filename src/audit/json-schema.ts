@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { auditEventSchema } from "./event.js";
 
-export const auditEventSchemaId = "https://unpkg.com/skillbox/schema/audit-event.schema.json";
+const auditEventSchemaId = "https://unpkg.com/skillbox/schema/audit-event.schema.json";
 
 /** The JSON Schema (draft 7) of one line of an audit record. */
 export function auditEventJsonSchema(): Record<string, unknown> {

@@ -13,12 +13,12 @@ export const argumentKinds = {
   fd: 2,
   /** A descriptor, or AT_FDCWD by name. */
   dirfd: 3,
-  /** A path; aux is the argument that holds its directory, or {@link fromWorkingDirectory}. */
+  /** A path; aux is the argument that holds its directory, or {@link none}. */
   path: 4,
   /** aux: number of the table. */
   flags: 5,
   enumeration: 6,
-  /** Octal; aux is the argument with the flags of open that must ask to create a file for it to count, or {@link always}. */
+  /** Octal; aux is the argument with the flags of open that must ask to create a file for it to count, or {@link none}. */
   mode: 7,
   /** aux: the argument with its length. */
   sockaddr: 8,
@@ -37,10 +37,10 @@ export const argumentKinds = {
   id: 18,
 } as const;
 
-export const fromWorkingDirectory = 255;
-export const always = 255;
+/** In aux: no argument. A path is relative to the working directory, a mode always counts. */
+const none = 255;
 
-export interface Argument {
+interface Argument {
   readonly name: string;
   /** Which of the six. */
   readonly index: number;
@@ -86,7 +86,7 @@ function readArgument(
 ): Argument {
   const [name = "", rest = ""] = word.split(":");
   const [kind = "", reference] = rest.split(/[@?]/);
-  const other = reference === undefined ? 255 : Number(reference);
+  const other = reference === undefined ? none : Number(reference);
   const numberOf = (table: string): number => {
     const number = numbers.get(table);
     if (number === undefined)

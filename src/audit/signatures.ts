@@ -372,6 +372,3 @@ export const signatures = {
     uselib library:path
   `,
 } as const;
-
-/** The type of an event that a system call makes. */
-export type SyscallEventType = keyof typeof signatures;

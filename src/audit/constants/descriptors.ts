@@ -1,7 +1,7 @@
 import { enumeration, field, flags } from "../flag-table.js";
 
 /** linux/inotify.h. */
-export const inotifyMask = flags({
+const inotifyMask = flags({
   IN_ALL_EVENTS: 0xfff,
   IN_ACCESS: 0x1,
   IN_MODIFY: 0x2,
@@ -23,7 +23,7 @@ export const inotifyMask = flags({
   IN_ONESHOT: 0x8000_0000,
 });
 /** linux/fanotify.h. */
-export const fanotifyInitFlags = flags({
+const fanotifyInitFlags = flags({
   FAN_CLOEXEC: 0x1,
   FAN_NONBLOCK: 0x2,
   ...field(0xc, "0 FAN_CLASS_NOTIF 4 FAN_CLASS_CONTENT 8 FAN_CLASS_PRE_CONTENT"),
@@ -40,7 +40,7 @@ export const fanotifyInitFlags = flags({
   FAN_REPORT_MNT: 0x4000,
 });
 /** linux/fanotify.h. */
-export const fanotifyMarkFlags = flags({
+const fanotifyMarkFlags = flags({
   FAN_MARK_ADD: 0x1,
   FAN_MARK_REMOVE: 0x2,
   FAN_MARK_DONT_FOLLOW: 0x4,
@@ -54,7 +54,7 @@ export const fanotifyMarkFlags = flags({
   FAN_MARK_EVICTABLE: 0x200,
   FAN_MARK_IGNORE: 0x400,
 });
-export const fanotifyMask = flags(
+const fanotifyMask = flags(
   {
     FAN_ACCESS: 0x1,
     FAN_MODIFY: 0x2,
@@ -96,11 +96,25 @@ export const pipeFlagsArm64 = flags({
   O_DIRECT: 0o200000,
   O_NOTIFICATION_PIPE: 0o200,
 });
-export const cloexecFlags = flags({ O_CLOEXEC: 0o2000000 });
-export const epollFlags = flags({ EPOLL_CLOEXEC: 0o2000000 });
+const cloexecFlags = flags({ O_CLOEXEC: 0o2000000 });
+const epollFlags = flags({ EPOLL_CLOEXEC: 0o2000000 });
 /** linux/eventpoll.h. */
-export const epollOperation = enumeration("1 EPOLL_CTL_ADD EPOLL_CTL_DEL EPOLL_CTL_MOD");
-export const eventfdFlags = flags({ EFD_SEMAPHORE: 1, EFD_NONBLOCK: 0o4000, EFD_CLOEXEC: 0o2000000 });
-export const timerfdFlags = flags({ TFD_NONBLOCK: 0o4000, TFD_CLOEXEC: 0o2000000 });
-export const signalfdFlags = flags({ SFD_NONBLOCK: 0o4000, SFD_CLOEXEC: 0o2000000 });
-export const inotifyFlags = flags({ IN_NONBLOCK: 0o4000, IN_CLOEXEC: 0o2000000 });
+const epollOperation = enumeration("1 EPOLL_CTL_ADD EPOLL_CTL_DEL EPOLL_CTL_MOD");
+const eventfdFlags = flags({ EFD_SEMAPHORE: 1, EFD_NONBLOCK: 0o4000, EFD_CLOEXEC: 0o2000000 });
+const timerfdFlags = flags({ TFD_NONBLOCK: 0o4000, TFD_CLOEXEC: 0o2000000 });
+const signalfdFlags = flags({ SFD_NONBLOCK: 0o4000, SFD_CLOEXEC: 0o2000000 });
+const inotifyFlags = flags({ IN_NONBLOCK: 0o4000, IN_CLOEXEC: 0o2000000 });
+
+export const descriptorTables = {
+  inotifyMask,
+  fanotifyInitFlags,
+  fanotifyMarkFlags,
+  fanotifyMask,
+  cloexecFlags,
+  epollFlags,
+  epollOperation,
+  eventfdFlags,
+  timerfdFlags,
+  signalfdFlags,
+  inotifyFlags,
+};

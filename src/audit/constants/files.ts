@@ -30,7 +30,7 @@ export function openFlags(arch: Arch): FlagTable {
 }
 
 /** linux/openat2.h. */
-export const resolveFlags = flags(
+const resolveFlags = flags(
   {
     RESOLVE_NO_XDEV: 0x01,
     RESOLVE_NO_MAGICLINKS: 0x02,
@@ -49,31 +49,31 @@ const at = {
   AT_NO_AUTOMOUNT: 0x800,
   AT_EMPTY_PATH: 0x1000,
 };
-export const atFlags = flags({
+const atFlags = flags({
   ...at,
   ...field(0x6000, "0x2000 AT_STATX_FORCE_SYNC 0x4000 AT_STATX_DONT_SYNC"),
   AT_RECURSIVE: 0x8000,
 });
-export const unlinkFlags = flags({ AT_REMOVEDIR: 0x200 });
-export const accessAtFlags = flags({ AT_EACCESS: 0x200, ...at });
-export const handleFlags = flags({
+const unlinkFlags = flags({ AT_REMOVEDIR: 0x200 });
+const accessAtFlags = flags({ AT_EACCESS: 0x200, ...at });
+const handleFlags = flags({
   AT_HANDLE_FID: 0x200,
   AT_HANDLE_MNT_ID_UNIQUE: 0x1,
   AT_HANDLE_CONNECTABLE: 0x2,
   ...at,
 });
 /** linux/fcntl.h; execveat (6.14) can only ask. */
-export const execFlags = flags({ AT_EXECVE_CHECK: 0x10000, ...at });
+const execFlags = flags({ AT_EXECVE_CHECK: 0x10000, ...at });
 
 /** unistd.h of the C library; the kernel has MAY_READ and so on (linux/fs.h). */
-export const accessMode = flags({ F_OK: [0, 7], R_OK: 4, W_OK: 2, X_OK: 1 });
+const accessMode = flags({ F_OK: [0, 7], R_OK: 4, W_OK: 2, X_OK: 1 });
 
 /** linux/fs.h. */
-export const renameFlags = flags({ RENAME_NOREPLACE: 1, RENAME_EXCHANGE: 2, RENAME_WHITEOUT: 4 });
+const renameFlags = flags({ RENAME_NOREPLACE: 1, RENAME_EXCHANGE: 2, RENAME_WHITEOUT: 4 });
 /** linux/xattr.h. */
-export const xattrFlags = flags({ XATTR_CREATE: 1, XATTR_REPLACE: 2 });
+const xattrFlags = flags({ XATTR_CREATE: 1, XATTR_REPLACE: 2 });
 /** linux/falloc.h. */
-export const fallocateFlags = flags({
+const fallocateFlags = flags({
   FALLOC_FL_KEEP_SIZE: 0x01,
   FALLOC_FL_PUNCH_HOLE: 0x02,
   FALLOC_FL_NO_HIDE_STALE: 0x04,
@@ -84,11 +84,11 @@ export const fallocateFlags = flags({
   FALLOC_FL_WRITE_ZEROES: 0x80,
 });
 /** linux/fs.h. */
-export const whence = enumeration("0 SEEK_SET SEEK_CUR SEEK_END SEEK_DATA SEEK_HOLE");
+const whence = enumeration("0 SEEK_SET SEEK_CUR SEEK_END SEEK_DATA SEEK_HOLE");
 /** asm-generic/fcntl.h. */
-export const flockOperation = flags({ LOCK_SH: 1, LOCK_EX: 2, LOCK_NB: 4, LOCK_UN: 8 });
+const flockOperation = flags({ LOCK_SH: 1, LOCK_EX: 2, LOCK_NB: 4, LOCK_UN: 8 });
 /** linux/stat.h. */
-export const statxMask = flags({
+const statxMask = flags({
   STATX_BASIC_STATS: 0x7ff,
   STATX_TYPE: 0x1,
   STATX_MODE: 0x2,
@@ -111,7 +111,7 @@ export const statxMask = flags({
 });
 
 /** asm-generic/fcntl.h and linux/fcntl.h, where F_LINUX_SPECIFIC_BASE is 1024. */
-export const fcntlCommand = enumeration(`
+const fcntlCommand = enumeration(`
   0 F_DUPFD F_GETFD F_SETFD F_GETFL F_SETFL F_GETLK F_SETLK F_SETLKW F_SETOWN F_GETOWN F_SETSIG F_GETSIG
   15 F_SETOWN_EX F_GETOWN_EX F_GETOWNER_UIDS
   36 F_OFD_GETLK F_OFD_SETLK F_OFD_SETLKW
@@ -121,18 +121,18 @@ export const fcntlCommand = enumeration(`
 `);
 
 /** linux/fadvise.h. */
-export const fadvice = enumeration(`
+const fadvice = enumeration(`
   0 POSIX_FADV_NORMAL POSIX_FADV_RANDOM POSIX_FADV_SEQUENTIAL POSIX_FADV_WILLNEED POSIX_FADV_DONTNEED
     POSIX_FADV_NOREUSE
 `);
 /** linux/fs.h. */
-export const syncFileRangeFlags = flags({
+const syncFileRangeFlags = flags({
   SYNC_FILE_RANGE_WAIT_BEFORE: 1,
   SYNC_FILE_RANGE_WRITE: 2,
   SYNC_FILE_RANGE_WAIT_AFTER: 4,
 });
 /** linux/fs.h. */
-export const rwfFlags = flags({
+const rwfFlags = flags({
   RWF_HIPRI: 1,
   RWF_DSYNC: 2,
   RWF_SYNC: 4,
@@ -144,7 +144,7 @@ export const rwfFlags = flags({
   RWF_NOSIGNAL: 0x100,
 });
 /** linux/splice.h, in the kernel's own include. */
-export const spliceFlags = flags({
+const spliceFlags = flags({
   SPLICE_F_MOVE: 1,
   SPLICE_F_NONBLOCK: 2,
   SPLICE_F_MORE: 4,
@@ -152,4 +152,26 @@ export const spliceFlags = flags({
 });
 
 /** linux/close_range.h. */
-export const closeRangeFlags = flags({ CLOSE_RANGE_UNSHARE: 2, CLOSE_RANGE_CLOEXEC: 4 });
+const closeRangeFlags = flags({ CLOSE_RANGE_UNSHARE: 2, CLOSE_RANGE_CLOEXEC: 4 });
+
+export const fileTables = {
+  resolveFlags,
+  atFlags,
+  unlinkFlags,
+  accessAtFlags,
+  handleFlags,
+  execFlags,
+  accessMode,
+  renameFlags,
+  xattrFlags,
+  fallocateFlags,
+  whence,
+  flockOperation,
+  statxMask,
+  fcntlCommand,
+  fadvice,
+  syncFileRangeFlags,
+  rwfFlags,
+  spliceFlags,
+  closeRangeFlags,
+};

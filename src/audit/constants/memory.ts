@@ -45,15 +45,15 @@ export function mapFlags(arch: Arch): FlagTable {
 }
 
 /** linux/mman.h. */
-export const mremapFlags = flags({ MREMAP_MAYMOVE: 1, MREMAP_FIXED: 2, MREMAP_DONTUNMAP: 4 }, 64);
+const mremapFlags = flags({ MREMAP_MAYMOVE: 1, MREMAP_FIXED: 2, MREMAP_DONTUNMAP: 4 }, 64);
 /** asm-generic/mman-common.h. */
-export const msyncFlags = flags({ MS_ASYNC: 1, MS_INVALIDATE: 2, MS_SYNC: 4 });
+const msyncFlags = flags({ MS_ASYNC: 1, MS_INVALIDATE: 2, MS_SYNC: 4 });
 /** asm-generic/mman-common.h. */
-export const mlockFlags = flags({ MLOCK_ONFAULT: 1 });
+const mlockFlags = flags({ MLOCK_ONFAULT: 1 });
 /** asm-generic/mman.h. */
-export const mlockallFlags = flags({ MCL_CURRENT: 1, MCL_FUTURE: 2, MCL_ONFAULT: 4 });
+const mlockallFlags = flags({ MCL_CURRENT: 1, MCL_FUTURE: 2, MCL_ONFAULT: 4 });
 /** asm-generic/mman-common.h. */
-export const madvice = enumeration(`
+const madvice = enumeration(`
   0 MADV_NORMAL MADV_RANDOM MADV_SEQUENTIAL MADV_WILLNEED MADV_DONTNEED
   8 MADV_FREE MADV_REMOVE MADV_DONTFORK MADV_DOFORK MADV_MERGEABLE MADV_UNMERGEABLE MADV_HUGEPAGE MADV_NOHUGEPAGE
     MADV_DONTDUMP MADV_DODUMP MADV_WIPEONFORK MADV_KEEPONFORK MADV_COLD MADV_PAGEOUT MADV_POPULATE_READ
@@ -61,9 +61,9 @@ export const madvice = enumeration(`
   100 MADV_HWPOISON MADV_SOFT_OFFLINE MADV_GUARD_INSTALL MADV_GUARD_REMOVE
 `);
 /** asm-generic/mman-common.h. */
-export const pkeyRights = flags({ PKEY_DISABLE_ACCESS: 1, PKEY_DISABLE_WRITE: 2 });
+const pkeyRights = flags({ PKEY_DISABLE_ACCESS: 1, PKEY_DISABLE_WRITE: 2 });
 /** linux/memfd.h; the size of huge pages lies in the top six bits, as for mmap. */
-export const memfdFlags = flags({
+const memfdFlags = flags({
   MFD_CLOEXEC: 1,
   MFD_ALLOW_SEALING: 2,
   MFD_HUGETLB: 4,
@@ -73,9 +73,9 @@ export const memfdFlags = flags({
   MFD_HUGE_1GB: [0x7800_0000, 0xfc00_0000],
 });
 /** linux/fcntl.h: memfd_secret takes FD_CLOEXEC, as O_CLOEXEC. */
-export const secretFlags = flags({ O_CLOEXEC: 0o2000000 });
+const secretFlags = flags({ O_CLOEXEC: 0o2000000 });
 /** linux/mempolicy.h: the mode, and in its upper bits how to read the node mask. */
-export const memoryPolicy = flags({
+const memoryPolicy = flags({
   ...field(
     0xfff,
     "0 MPOL_DEFAULT MPOL_PREFERRED MPOL_BIND MPOL_INTERLEAVE MPOL_LOCAL MPOL_PREFERRED_MANY MPOL_WEIGHTED_INTERLEAVE",
@@ -85,6 +85,20 @@ export const memoryPolicy = flags({
   MPOL_F_STATIC_NODES: 0x8000,
 });
 /** linux/mempolicy.h. */
-export const mbindFlags = flags({ MPOL_MF_STRICT: 1, MPOL_MF_MOVE: 2, MPOL_MF_MOVE_ALL: 4 });
+const mbindFlags = flags({ MPOL_MF_STRICT: 1, MPOL_MF_MOVE: 2, MPOL_MF_MOVE_ALL: 4 });
 /** linux/userfaultfd.h and O_CLOEXEC, O_NONBLOCK. */
-export const userfaultfdFlags = flags({ UFFD_USER_MODE_ONLY: 1, O_NONBLOCK: 0o4000, O_CLOEXEC: 0o2000000 });
+const userfaultfdFlags = flags({ UFFD_USER_MODE_ONLY: 1, O_NONBLOCK: 0o4000, O_CLOEXEC: 0o2000000 });
+
+export const memoryTables = {
+  mremapFlags,
+  msyncFlags,
+  mlockFlags,
+  mlockallFlags,
+  madvice,
+  pkeyRights,
+  memfdFlags,
+  secretFlags,
+  memoryPolicy,
+  mbindFlags,
+  userfaultfdFlags,
+};

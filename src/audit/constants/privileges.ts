@@ -1,7 +1,7 @@
 import { enumeration, field, flags } from "../flag-table.js";
 
 /** linux/prctl.h. */
-export const prctlOption = enumeration(
+const prctlOption = enumeration(
   `
   1 PR_SET_PDEATHSIG PR_GET_PDEATHSIG PR_GET_DUMPABLE PR_SET_DUMPABLE PR_GET_UNALIGN PR_SET_UNALIGN PR_GET_KEEPCAPS
     PR_SET_KEEPCAPS PR_GET_FPEMU PR_SET_FPEMU PR_GET_FPEXC PR_SET_FPEXC PR_GET_TIMING PR_SET_TIMING PR_SET_NAME
@@ -21,7 +21,7 @@ export const prctlOption = enumeration(
   { PR_SET_VMA: 0x5356_4d41, PR_GET_AUXV: 0x4155_5856, PR_SET_PTRACER: 0x5961_6d61 },
 );
 /** asm/prctl.h of x86. */
-export const archPrctlCode = enumeration(
+const archPrctlCode = enumeration(
   "0x1001 ARCH_SET_GS ARCH_SET_FS ARCH_GET_FS ARCH_GET_GS 0x1011 ARCH_GET_CPUID ARCH_SET_CPUID",
   {
     ARCH_GET_XCOMP_SUPP: 0x1021,
@@ -39,11 +39,11 @@ export const archPrctlCode = enumeration(
 );
 
 /** linux/seccomp.h. */
-export const seccompOperation = enumeration(
+const seccompOperation = enumeration(
   "0 SECCOMP_SET_MODE_STRICT SECCOMP_SET_MODE_FILTER SECCOMP_GET_ACTION_AVAIL SECCOMP_GET_NOTIF_SIZES",
 );
 /** linux/seccomp.h. */
-export const seccompFlags = flags({
+const seccompFlags = flags({
   SECCOMP_FILTER_FLAG_TSYNC: 1,
   SECCOMP_FILTER_FLAG_LOG: 2,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
@@ -52,21 +52,21 @@ export const seccompFlags = flags({
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
 });
 /** linux/landlock.h. */
-export const landlockCreateFlags = flags({
+const landlockCreateFlags = flags({
   LANDLOCK_CREATE_RULESET_VERSION: 1,
   LANDLOCK_CREATE_RULESET_ERRATA: 2,
 });
 /** linux/landlock.h. */
-export const landlockRuleType = enumeration("1 LANDLOCK_RULE_PATH_BENEATH LANDLOCK_RULE_NET_PORT");
+const landlockRuleType = enumeration("1 LANDLOCK_RULE_PATH_BENEATH LANDLOCK_RULE_NET_PORT");
 /** linux/landlock.h. */
-export const landlockRestrictFlags = flags({
+const landlockRestrictFlags = flags({
   LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF: 1,
   LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON: 2,
   LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF: 4,
   LANDLOCK_RESTRICT_SELF_TSYNC: 8,
 });
 /** linux/personality.h: the domain in the low byte, where PER_LINUX is 0 and of the others only one matters. All ones only asks. */
-export const persona = flags({
+const persona = flags({
   PERSONALITY_QUERY: [0xffff_ffff, 0xffff_ffff],
   PER_LINUX32: [8, 0xff],
   UNAME26: 0x2_0000,
@@ -83,7 +83,7 @@ export const persona = flags({
 });
 
 /** linux/ptrace.h and asm/ptrace.h: those of x86 and arm64 that end in REGS are of no use to a 64-bit tracer but exist. */
-export const ptraceRequest = enumeration(`
+const ptraceRequest = enumeration(`
   0 PTRACE_TRACEME PTRACE_PEEKTEXT PTRACE_PEEKDATA PTRACE_PEEKUSR PTRACE_POKETEXT PTRACE_POKEDATA PTRACE_POKEUSR
     PTRACE_CONT PTRACE_KILL PTRACE_SINGLESTEP
   12 PTRACE_GETREGS PTRACE_SETREGS PTRACE_GETFPREGS PTRACE_SETFPREGS PTRACE_ATTACH PTRACE_DETACH
@@ -96,7 +96,7 @@ export const ptraceRequest = enumeration(`
 `);
 
 /** linux/mount.h. */
-export const mountFlags = flags(
+const mountFlags = flags(
   {
     MS_MGC_VAL: [0xc0ed_0000, 0xffff_0000],
     MS_RDONLY: 1,
@@ -127,9 +127,9 @@ export const mountFlags = flags(
   64,
 );
 /** linux/fs.h of the kernel's own include. */
-export const umountFlags = flags({ MNT_FORCE: 1, MNT_DETACH: 2, MNT_EXPIRE: 4, UMOUNT_NOFOLLOW: 8 });
+const umountFlags = flags({ MNT_FORCE: 1, MNT_DETACH: 2, MNT_EXPIRE: 4, UMOUNT_NOFOLLOW: 8 });
 /** linux/mount.h and AT_* of linux/fcntl.h. */
-export const openTreeFlags = flags({
+const openTreeFlags = flags({
   OPEN_TREE_CLONE: 1,
   OPEN_TREE_CLOEXEC: 0o2000000,
   AT_SYMLINK_NOFOLLOW: 0x100,
@@ -138,7 +138,7 @@ export const openTreeFlags = flags({
   AT_RECURSIVE: 0x8000,
 });
 /** linux/mount.h. */
-export const moveMountFlags = flags({
+const moveMountFlags = flags({
   MOVE_MOUNT_F_SYMLINKS: 0x1,
   MOVE_MOUNT_F_AUTOMOUNTS: 0x2,
   MOVE_MOUNT_F_EMPTY_PATH: 0x4,
@@ -148,19 +148,19 @@ export const moveMountFlags = flags({
   MOVE_MOUNT_SET_GROUP: 0x100,
   MOVE_MOUNT_BENEATH: 0x200,
 });
-export const fsopenFlags = flags({ FSOPEN_CLOEXEC: 1 });
-export const fsmountFlags = flags({ FSMOUNT_CLOEXEC: 1 });
-export const fspickFlags = flags({
+const fsopenFlags = flags({ FSOPEN_CLOEXEC: 1 });
+const fsmountFlags = flags({ FSMOUNT_CLOEXEC: 1 });
+const fspickFlags = flags({
   FSPICK_CLOEXEC: 1,
   FSPICK_SYMLINK_NOFOLLOW: 2,
   FSPICK_NO_AUTOMOUNT: 4,
   FSPICK_EMPTY_PATH: 8,
 });
-export const fsconfigCommand = enumeration(`
+const fsconfigCommand = enumeration(`
   0 FSCONFIG_SET_FLAG FSCONFIG_SET_STRING FSCONFIG_SET_BINARY FSCONFIG_SET_PATH FSCONFIG_SET_PATH_EMPTY FSCONFIG_SET_FD
     FSCONFIG_CMD_CREATE FSCONFIG_CMD_RECONFIGURE FSCONFIG_CMD_CREATE_EXCL
 `);
-export const mountAttributes = flags({
+const mountAttributes = flags({
   MOUNT_ATTR_RDONLY: 0x1,
   MOUNT_ATTR_NOSUID: 0x2,
   MOUNT_ATTR_NODEV: 0x4,
@@ -172,7 +172,7 @@ export const mountAttributes = flags({
 });
 
 /** linux/bpf.h. */
-export const bpfCommand = enumeration(`
+const bpfCommand = enumeration(`
   0 BPF_MAP_CREATE BPF_MAP_LOOKUP_ELEM BPF_MAP_UPDATE_ELEM BPF_MAP_DELETE_ELEM BPF_MAP_GET_NEXT_KEY BPF_PROG_LOAD
     BPF_OBJ_PIN BPF_OBJ_GET BPF_PROG_ATTACH BPF_PROG_DETACH BPF_PROG_TEST_RUN BPF_PROG_GET_NEXT_ID BPF_MAP_GET_NEXT_ID
     BPF_PROG_GET_FD_BY_ID BPF_MAP_GET_FD_BY_ID BPF_OBJ_GET_INFO_BY_FD BPF_PROG_QUERY BPF_RAW_TRACEPOINT_OPEN
@@ -182,7 +182,7 @@ export const bpfCommand = enumeration(`
     BPF_LINK_DETACH BPF_PROG_BIND_MAP BPF_TOKEN_CREATE BPF_PROG_STREAM_READ_BY_FD
 `);
 /** linux/keyctl.h. */
-export const keyctlOperation = enumeration(`
+const keyctlOperation = enumeration(`
   0 KEYCTL_GET_KEYRING_ID KEYCTL_JOIN_SESSION_KEYRING KEYCTL_UPDATE KEYCTL_REVOKE KEYCTL_CHOWN KEYCTL_SETPERM
     KEYCTL_DESCRIBE KEYCTL_CLEAR KEYCTL_LINK KEYCTL_UNLINK KEYCTL_SEARCH KEYCTL_READ KEYCTL_INSTANTIATE KEYCTL_NEGATE
     KEYCTL_SET_REQKEY_KEYRING KEYCTL_SET_TIMEOUT KEYCTL_ASSUME_AUTHORITY KEYCTL_GET_SECURITY KEYCTL_SESSION_TO_PARENT
@@ -191,7 +191,7 @@ export const keyctlOperation = enumeration(`
     KEYCTL_CAPABILITIES KEYCTL_WATCH_KEY
 `);
 /** linux/reboot.h. */
-export const rebootCommand = enumeration("", {
+const rebootCommand = enumeration("", {
   LINUX_REBOOT_CMD_CAD_OFF: 0,
   LINUX_REBOOT_CMD_CAD_ON: 0x89ab_cdef,
   LINUX_REBOOT_CMD_RESTART: 0x0123_4567,
@@ -202,23 +202,23 @@ export const rebootCommand = enumeration("", {
   LINUX_REBOOT_CMD_KEXEC: 0x4558_4543,
 });
 /** linux/module.h. */
-export const moduleFlags = flags({
+const moduleFlags = flags({
   MODULE_INIT_IGNORE_MODVERSIONS: 1,
   MODULE_INIT_IGNORE_VERMAGIC: 2,
   MODULE_INIT_COMPRESSED_FILE: 4,
 });
 /** linux/kexec.h. */
-export const kexecFileFlags = flags(
+const kexecFileFlags = flags(
   { KEXEC_FILE_UNLOAD: 1, KEXEC_FILE_ON_CRASH: 2, KEXEC_FILE_NO_INITRAMFS: 4, KEXEC_FILE_DEBUG: 8 },
   64,
 );
 /** linux/perf_event.h. */
-export const perfFlags = flags(
+const perfFlags = flags(
   { PERF_FLAG_FD_NO_GROUP: 1, PERF_FLAG_FD_OUTPUT: 2, PERF_FLAG_PID_CGROUP: 4, PERF_FLAG_FD_CLOEXEC: 8 },
   64,
 );
 /** linux/io_uring.h. */
-export const uringEnterFlags = flags({
+const uringEnterFlags = flags({
   IORING_ENTER_GETEVENTS: 1,
   IORING_ENTER_SQ_WAKEUP: 2,
   IORING_ENTER_SQ_WAIT: 4,
@@ -229,12 +229,42 @@ export const uringEnterFlags = flags({
   IORING_ENTER_NO_IOWAIT: 128,
 });
 /** The kernel's SYSLOG_ACTION_* (linux/syslog.h of its own include). */
-export const syslogAction = enumeration(`
+const syslogAction = enumeration(`
   0 SYSLOG_ACTION_CLOSE SYSLOG_ACTION_OPEN SYSLOG_ACTION_READ SYSLOG_ACTION_READ_ALL SYSLOG_ACTION_READ_CLEAR
     SYSLOG_ACTION_CLEAR SYSLOG_ACTION_CONSOLE_OFF SYSLOG_ACTION_CONSOLE_ON SYSLOG_ACTION_CONSOLE_LEVEL
     SYSLOG_ACTION_SIZE_UNREAD SYSLOG_ACTION_SIZE_BUFFER
 `);
 /** linux/lsm.h. */
-export const lsmAttribute = enumeration(
+const lsmAttribute = enumeration(
   "100 LSM_ATTR_CURRENT LSM_ATTR_EXEC LSM_ATTR_FSCREATE LSM_ATTR_KEYCREATE LSM_ATTR_PREV LSM_ATTR_SOCKCREATE",
 );
+
+export const privilegeTables = {
+  prctlOption,
+  archPrctlCode,
+  seccompOperation,
+  seccompFlags,
+  landlockCreateFlags,
+  landlockRuleType,
+  landlockRestrictFlags,
+  persona,
+  ptraceRequest,
+  mountFlags,
+  umountFlags,
+  openTreeFlags,
+  moveMountFlags,
+  fsopenFlags,
+  fsmountFlags,
+  fspickFlags,
+  fsconfigCommand,
+  mountAttributes,
+  bpfCommand,
+  keyctlOperation,
+  rebootCommand,
+  moduleFlags,
+  kexecFileFlags,
+  perfFlags,
+  uringEnterFlags,
+  syslogAction,
+  lsmAttribute,
+};

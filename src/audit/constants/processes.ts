@@ -1,21 +1,21 @@
 import { enumeration, field, flags } from "../flag-table.js";
 
 /** asm-generic/signal.h, for both architectures; the kernel's SIGRTMIN is 32 (the C library keeps the first two). */
-export const signalNumber = enumeration(`
+const signalNumber = enumeration(`
   1 SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM
     SIGSTKFLT SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO
     SIGPWR SIGSYS SIGRTMIN ${Array.from({ length: 32 }, (_, n) => `SIGRTMIN+${n + 1}`).join(" ")}
 `);
 /** asm-generic/signal-defs.h. */
-export const sigprocmaskHow = enumeration("0 SIG_BLOCK SIG_UNBLOCK SIG_SETMASK");
+const sigprocmaskHow = enumeration("0 SIG_BLOCK SIG_UNBLOCK SIG_SETMASK");
 /** linux/pidfd.h. */
-export const pidfdSignalFlags = flags({
+const pidfdSignalFlags = flags({
   PIDFD_SIGNAL_THREAD: 1,
   PIDFD_SIGNAL_THREAD_GROUP: 2,
   PIDFD_SIGNAL_PROCESS_GROUP: 4,
 });
 /** linux/pidfd.h: O_NONBLOCK and O_EXCL by other names. */
-export const pidfdFlags = flags({ PIDFD_NONBLOCK: 0o4000, PIDFD_THREAD: 0o200 });
+const pidfdFlags = flags({ PIDFD_NONBLOCK: 0o4000, PIDFD_THREAD: 0o200 });
 
 /** linux/sched.h. */
 const namespaces = {
@@ -48,17 +48,17 @@ const cloning = {
   CLONE_IO: 0x8000_0000,
 };
 /** CSIGNAL of linux/sched.h: the low byte is the exit signal, and so CLONE_NEWTIME cannot be asked of clone. */
-export const cloneFlags = flags({ ...cloning, SIGCHLD: [17, 0xff] }, 64);
-export const clone3Flags = flags(
+const cloneFlags = flags({ ...cloning, SIGCHLD: [17, 0xff] }, 64);
+const clone3Flags = flags(
   { CLONE_NEWTIME: 0x80, ...cloning, CLONE_CLEAR_SIGHAND: 0x1_0000_0000, CLONE_INTO_CGROUP: 0x2_0000_0000 },
   64,
 );
-export const unshareFlags = flags({ ...cloning, CLONE_NEWTIME: 0x80 }, 64);
+const unshareFlags = flags({ ...cloning, CLONE_NEWTIME: 0x80 }, 64);
 /** setns wants one type, or with a pidfd several. */
-export const namespaceTypes = flags({ CLONE_NEWTIME: 0x80, ...namespaces });
+const namespaceTypes = flags({ CLONE_NEWTIME: 0x80, ...namespaces });
 
 /** linux/wait.h. */
-export const waitOptions = flags({
+const waitOptions = flags({
   WNOHANG: 1,
   WUNTRACED: 2,
   WEXITED: 4,
@@ -69,27 +69,27 @@ export const waitOptions = flags({
   __WCLONE: 0x8000_0000,
 });
 /** linux/wait.h. */
-export const waitIdType = enumeration("0 P_ALL P_PID P_PGID P_PIDFD");
+const waitIdType = enumeration("0 P_ALL P_PID P_PGID P_PIDFD");
 
 /** asm-generic/resource.h. */
-export const resource = enumeration(`
+const resource = enumeration(`
   0 RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC RLIMIT_NOFILE RLIMIT_MEMLOCK
     RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME
 `);
 /** linux/resource.h; RUSAGE_CHILDREN is -1. */
-export const rusageWho = enumeration("0 RUSAGE_SELF RUSAGE_THREAD", { RUSAGE_CHILDREN: 0xffff_ffff });
+const rusageWho = enumeration("0 RUSAGE_SELF RUSAGE_THREAD", { RUSAGE_CHILDREN: 0xffff_ffff });
 /** linux/resource.h. */
-export const priorityWhich = enumeration("0 PRIO_PROCESS PRIO_PGRP PRIO_USER");
+const priorityWhich = enumeration("0 PRIO_PROCESS PRIO_PGRP PRIO_USER");
 /** linux/ioprio.h. */
-export const ioprioWhich = enumeration("1 IOPRIO_WHO_PROCESS IOPRIO_WHO_PGRP IOPRIO_WHO_USER");
+const ioprioWhich = enumeration("1 IOPRIO_WHO_PROCESS IOPRIO_WHO_PGRP IOPRIO_WHO_USER");
 /** linux/sched.h. */
-export const schedPolicy = flags({
+const schedPolicy = flags({
   ...field(0xff, "0 SCHED_NORMAL SCHED_FIFO SCHED_RR SCHED_BATCH 5 SCHED_IDLE SCHED_DEADLINE SCHED_EXT"),
   SCHED_RESET_ON_FORK: 0x4000_0000,
 });
 
 /** linux/futex.h: the command in the low seven bits. */
-export const futexOperation = flags({
+const futexOperation = flags({
   ...field(
     0x7f,
     `0 FUTEX_WAIT FUTEX_WAKE FUTEX_FD FUTEX_REQUEUE FUTEX_CMP_REQUEUE FUTEX_WAKE_OP FUTEX_LOCK_PI FUTEX_UNLOCK_PI
@@ -99,14 +99,14 @@ export const futexOperation = flags({
   FUTEX_CLOCK_REALTIME: 256,
 });
 /** linux/futex.h, FUTEX2_*: the size in the low two bits. */
-export const futex2Flags = flags({
+const futex2Flags = flags({
   ...field(0x3, "0 FUTEX2_SIZE_U8 FUTEX2_SIZE_U16 FUTEX2_SIZE_U32 FUTEX2_SIZE_U64"),
   FUTEX2_NUMA: 4,
   FUTEX2_MPOL: 8,
   FUTEX2_PRIVATE: 128,
 });
 /** linux/membarrier.h. */
-export const membarrierCommand = enumeration(
+const membarrierCommand = enumeration(
   "0 MEMBARRIER_CMD_QUERY MEMBARRIER_CMD_GLOBAL MEMBARRIER_CMD_GLOBAL_EXPEDITED",
   {
     MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED: 4,
@@ -120,51 +120,86 @@ export const membarrierCommand = enumeration(
   },
 );
 /** linux/rseq.h. */
-export const rseqFlags = flags({ RSEQ_FLAG_UNREGISTER: 1 });
+const rseqFlags = flags({ RSEQ_FLAG_UNREGISTER: 1 });
 
 /** linux/time.h. */
-export const clockId = enumeration(`
+const clockId = enumeration(`
   0 CLOCK_REALTIME CLOCK_MONOTONIC CLOCK_PROCESS_CPUTIME_ID CLOCK_THREAD_CPUTIME_ID CLOCK_MONOTONIC_RAW
     CLOCK_REALTIME_COARSE CLOCK_MONOTONIC_COARSE CLOCK_BOOTTIME CLOCK_REALTIME_ALARM CLOCK_BOOTTIME_ALARM
     CLOCK_SGI_CYCLE CLOCK_TAI
 `);
 /** linux/time.h. */
-export const intervalTimer = enumeration("0 ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF");
+const intervalTimer = enumeration("0 ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF");
 /** linux/time.h. */
-export const timerFlags = flags({ TIMER_ABSTIME: 1 });
+const timerFlags = flags({ TIMER_ABSTIME: 1 });
 /** linux/timerfd.h. */
-export const timerfdSetFlags = flags({ TFD_TIMER_ABSTIME: 1, TFD_TIMER_CANCEL_ON_SET: 2 });
+const timerfdSetFlags = flags({ TFD_TIMER_ABSTIME: 1, TFD_TIMER_CANCEL_ON_SET: 2 });
 
 /** linux/ipc.h and linux/shm.h, linux/sem.h, linux/msg.h. */
 const ipcCommands = "0 IPC_RMID IPC_SET IPC_STAT IPC_INFO";
-export const shmCommand = enumeration(`${ipcCommands} 11 SHM_LOCK SHM_UNLOCK SHM_STAT SHM_INFO SHM_STAT_ANY`);
-export const semCommand = enumeration(
+const shmCommand = enumeration(`${ipcCommands} 11 SHM_LOCK SHM_UNLOCK SHM_STAT SHM_INFO SHM_STAT_ANY`);
+const semCommand = enumeration(
   `${ipcCommands} 11 GETPID GETVAL GETALL GETNCNT GETZCNT SETVAL SETALL SEM_STAT SEM_INFO SEM_STAT_ANY`,
 );
-export const msgCommand = enumeration(`${ipcCommands} 11 MSG_STAT MSG_INFO MSG_STAT_ANY`);
+const msgCommand = enumeration(`${ipcCommands} 11 MSG_STAT MSG_INFO MSG_STAT_ANY`);
 /** The low nine bits are permissions, which stay a number. SHM_HUGETLB has the value of IPC_NOWAIT, which shmget has no use for. */
-export const ipcFlags = flags({ IPC_CREAT: 0o1000, IPC_EXCL: 0o2000, IPC_NOWAIT: 0o4000 });
-export const shmgetFlags = flags({
+const ipcFlags = flags({ IPC_CREAT: 0o1000, IPC_EXCL: 0o2000, IPC_NOWAIT: 0o4000 });
+const shmgetFlags = flags({
   IPC_CREAT: 0o1000,
   IPC_EXCL: 0o2000,
   SHM_HUGETLB: 0o4000,
   SHM_NORESERVE: 0o10000,
 });
-export const messageQueueFlags = flags({
+const messageQueueFlags = flags({
   MSG_NOERROR: 0o10000,
   MSG_EXCEPT: 0o20000,
   MSG_COPY: 0o40000,
   IPC_NOWAIT: 0o4000,
 });
-export const shmatFlags = flags({
+const shmatFlags = flags({
   SHM_RDONLY: 0o10000,
   SHM_RND: 0o20000,
   SHM_REMAP: 0o40000,
   SHM_EXEC: 0o100000,
 });
 /** linux/kcmp.h. */
-export const kcmpType = enumeration(
+const kcmpType = enumeration(
   "0 KCMP_FILE KCMP_VM KCMP_FILES KCMP_FS KCMP_SIGHAND KCMP_IO KCMP_SYSVSEM KCMP_EPOLL_TFD",
 );
 /** linux/random.h. */
-export const randomFlags = flags({ GRND_NONBLOCK: 1, GRND_RANDOM: 2, GRND_INSECURE: 4 });
+const randomFlags = flags({ GRND_NONBLOCK: 1, GRND_RANDOM: 2, GRND_INSECURE: 4 });
+
+export const processTables = {
+  signalNumber,
+  sigprocmaskHow,
+  pidfdSignalFlags,
+  pidfdFlags,
+  cloneFlags,
+  clone3Flags,
+  unshareFlags,
+  namespaceTypes,
+  waitOptions,
+  waitIdType,
+  resource,
+  rusageWho,
+  priorityWhich,
+  ioprioWhich,
+  schedPolicy,
+  futexOperation,
+  futex2Flags,
+  membarrierCommand,
+  rseqFlags,
+  clockId,
+  intervalTimer,
+  timerFlags,
+  timerfdSetFlags,
+  shmCommand,
+  semCommand,
+  msgCommand,
+  ipcFlags,
+  shmgetFlags,
+  messageQueueFlags,
+  shmatFlags,
+  kcmpType,
+  randomFlags,
+};

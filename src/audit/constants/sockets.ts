@@ -1,7 +1,7 @@
 import { enumeration, field, flags } from "../flag-table.js";
 
 /** linux/socket.h of the kernel's own include; the C library has the same list in bits/socket.h. */
-export const addressFamily = enumeration(`
+const addressFamily = enumeration(`
   0 AF_UNSPEC AF_UNIX AF_INET AF_AX25 AF_IPX AF_APPLETALK AF_NETROM AF_BRIDGE AF_ATMPVC AF_X25 AF_INET6 AF_ROSE
     AF_DECnet AF_NETBEUI AF_SECURITY AF_KEY AF_NETLINK AF_PACKET AF_ASH AF_ECONET AF_ATMSVC AF_RDS AF_SNA AF_IRDA
     AF_PPPOX AF_WANPIPE AF_LLC AF_IB AF_MPLS AF_CAN AF_TIPC AF_BLUETOOTH AF_IUCV AF_RXRPC AF_ISDN AF_PHONET
@@ -9,18 +9,18 @@ export const addressFamily = enumeration(`
 `);
 
 /** linux/net.h: SOCK_TYPE_MASK is 0xf; the flags above it are O_NONBLOCK and O_CLOEXEC. */
-export const socketType = flags({
+const socketType = flags({
   ...field(0xf, "1 SOCK_STREAM SOCK_DGRAM SOCK_RAW SOCK_RDM SOCK_SEQPACKET SOCK_DCCP 10 SOCK_PACKET"),
   SOCK_NONBLOCK: 0o4000,
   SOCK_CLOEXEC: 0o2000000,
 });
-export const acceptFlags = flags({ SOCK_NONBLOCK: 0o4000, SOCK_CLOEXEC: 0o2000000 });
+const acceptFlags = flags({ SOCK_NONBLOCK: 0o4000, SOCK_CLOEXEC: 0o2000000 });
 
 /**
  * linux/in.h. Without 0, which is no protocol in any family but AF_INET, and without the numbers that a netlink socket gives
  * another meaning and IP sockets do not use.
  */
-export const ipProtocol = enumeration("1 IPPROTO_ICMP IPPROTO_IGMP", {
+const ipProtocol = enumeration("1 IPPROTO_ICMP IPPROTO_IGMP", {
   IPPROTO_TCP: 6,
   IPPROTO_UDP: 17,
   IPPROTO_DCCP: 33,
@@ -38,7 +38,7 @@ export const ipProtocol = enumeration("1 IPPROTO_ICMP IPPROTO_IGMP", {
 });
 
 /** asm-generic/socket.h, linux/in.h and linux/socket.h of the kernel's own include. */
-export const socketLevel = enumeration(
+const socketLevel = enumeration(
   `0 SOL_IP SOL_SOCKET 262 SOL_X25 SOL_PACKET SOL_ATM SOL_AAL SOL_IRDA SOL_NETBEUI SOL_LLC SOL_DCCP SOL_NETLINK SOL_TIPC
      SOL_RXRPC SOL_PPPOL2TP SOL_BLUETOOTH SOL_PNPIPE SOL_RDS SOL_IUCV SOL_CAIF SOL_ALG SOL_NFC SOL_KCM SOL_TLS SOL_XDP
      SOL_MPTCP SOL_MCTP SOL_SMC SOL_VSOCK`,
@@ -46,10 +46,10 @@ export const socketLevel = enumeration(
 );
 
 /** linux/net.h. */
-export const shutdownHow = enumeration("0 SHUT_RD SHUT_WR SHUT_RDWR");
+const shutdownHow = enumeration("0 SHUT_RD SHUT_WR SHUT_RDWR");
 
 /** linux/socket.h of the kernel's own include. */
-export const messageFlags = flags({
+const messageFlags = flags({
   MSG_OOB: 0x1,
   MSG_PEEK: 0x2,
   MSG_DONTROUTE: 0x4,
@@ -72,3 +72,13 @@ export const messageFlags = flags({
   MSG_FASTOPEN: 0x2000_0000,
   MSG_CMSG_CLOEXEC: 0x4000_0000,
 });
+
+export const socketTables = {
+  addressFamily,
+  socketType,
+  acceptFlags,
+  ipProtocol,
+  socketLevel,
+  shutdownHow,
+  messageFlags,
+};

@@ -16,7 +16,7 @@ export interface WireCall {
   readonly args: readonly WireArgument[];
 }
 
-export interface WireArgument {
+interface WireArgument {
   readonly name: string;
   readonly index: number;
   readonly kind: number;

@@ -366,7 +366,7 @@ test("a long record is cut to its sections' limits, and says so", async (t) => {
   t.true(text.split("\n").length < 90, text);
   t.regex(text, /Denied\n(?: .*\n){9} {2}… and 706 more lines \(--limit\)\n/);
   t.regex(text, /Processes\n(?: .*\n){9} {2}… and 691 more lines/);
-  t.regex(text, /Timeline\n(?: .*\n){6} {2}… 4993 lines left out .*\n.*\n.*\n {2}\+500\.100 - .* run\.end\n/);
+  t.regex(text, /Timeline\n(?: .*\n){6} {2}… 4993 lines left out .*\n.*\n.*\n \+500\.100 - .* run\.end\n/);
   t.regex(text, /Read \(2142 paths\)\n(?: .*\n){9} {2}… and 2133 more lines/);
 });
 

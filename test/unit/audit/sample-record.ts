@@ -1,6 +1,6 @@
 import type { AuditEvent } from "../../../src/audit/event.js";
 
-export const run = "f1f5d9af-1892-4b4f-81c4-2631884b8cd0";
+const run = "f1f5d9af-1892-4b4f-81c4-2631884b8cd0";
 
 export interface Members {
   readonly type: string;
