@@ -24,7 +24,7 @@ export function auditSet(level: AuditLevel, arch: Arch): AuditSet {
     case "files":
       return { notify: [...security, ...files], notifyDenials: true };
     case "all":
-      return { notify: [{ names: everything(arch) }], notifyDenials: true };
+      return { notify: [{ names: everything(arch) }, controlOfDescriptors], notifyDenials: true };
   }
 }
 
@@ -74,7 +74,7 @@ const files: readonly NotifyRule[] = [
 export const neverNotified: readonly { readonly names: string; readonly why: string }[] = [
   {
     names: "close close_range dup dup2 dup3 pipe pipe2",
-    why: "Nobody retries them; a shell loses its redirection.",
+    why: "Nobody retries them; a shell loses its redirection. So it does with fcntl's duplicates and descriptor flags.",
   },
   {
     names: "fork vfork clone clone3 exit exit_group wait4 waitid",
@@ -101,8 +101,11 @@ export const neverNotified: readonly { readonly names: string; readonly why: str
   },
 ];
 
+/** fcntl but for F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL (0 to 4) and F_DUPFD_CLOEXEC (1030), which are as dup is. */
+const controlOfDescriptors = rule("fcntl", low(1, "GT", 4), low(1, "NE", 1030));
+
 function everything(arch: Arch): string[] {
-  const excluded = new Set(neverNotified.flatMap(({ names }) => names.split(" ")));
+  const excluded = new Set([...neverNotified.flatMap(({ names }) => names.split(" ")), "fcntl"]);
   return [...syscalls(arch).keys()].filter((name) => !excluded.has(name));
 }
 

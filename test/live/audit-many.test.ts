@@ -58,7 +58,9 @@ for (const kind of ["getpriority", "write"] as const) {
     t.is((counts.get(name) ?? 0) - others, calls);
     // Half a second in, everything is loaded; what a run needs from then on is batches.
     const grown = Math.max(0, ...resident.slice(5)) - (resident[5] ?? 0);
-    t.log(`resident: ${Math.max(0, ...resident) >> 20} MiB at most, of which ${grown >> 10} KiB came while it ran`);
+    t.log(
+      `resident: ${Math.max(0, ...resident) >> 20} MiB at most, of which ${grown >> 10} KiB came while it ran`,
+    );
     t.true(grown < 8 * 1024 ** 2, `${grown} bytes`);
   });
 }

@@ -42,6 +42,10 @@ const table = `
   stat(1) all
   statx(1) all
   epoll_wait(3) all
+  fcntl(3, 5, 1) all                    F_GETLK
+  fcntl(3, 0, 10) -                     F_DUPFD
+  fcntl(3, 1030, 10) -                  F_DUPFD_CLOEXEC
+  fcntl(3, 4, 0x800) -                  F_SETFL
   ptrace(16) denied
   unshare(0x10000000) denied
   clone(0x10000011) denied
