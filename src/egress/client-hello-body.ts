@@ -7,11 +7,14 @@ export interface ClientHello {
   readonly alpn: readonly string[];
   /** Encrypted ClientHello or GREASE that looks like it; the true name, if there is one, cannot be seen (RFC 9849). */
   readonly hasEncryptedClientHello: boolean;
+  /** Application data may follow before the server has said anything (RFC 8446, section 4.2.10). */
+  readonly offersEarlyData: boolean;
 }
 
 /** IANA's TLS ExtensionType values. */
 const serverNameExtension = 0;
 const alpnExtension = 16;
+const earlyDataExtension = 42;
 /** RFC 9849, and ESNI before it. */
 const encryptedExtensions = [0xfe0d, 0xffce];
 
@@ -32,6 +35,7 @@ export function readClientHello(body: Buffer): ClientHello {
     serverName: names === undefined ? undefined : readServerName(names),
     alpn: protocols === undefined ? [] : readProtocols(protocols),
     hasEncryptedClientHello: encryptedExtensions.some((type) => extensions.has(type)),
+    offersEarlyData: extensions.has(earlyDataExtension),
   };
 }
 

@@ -36,26 +36,32 @@ export class ClientHelloParser {
   #seen = 0;
   #result: ClientHelloResult = needMore;
 
+  /** How many of the bytes were needed. */
+  get consumed(): number {
+    return this.#seen;
+  }
+
   push(chunk: Buffer): ClientHelloResult {
     for (let at = 0; at < chunk.length && this.#result.kind === "need-more";) {
-      if (this.#seen + at > 2 * longestHello) return (this.#result = malformed("too many small records"));
-      if (this.#recordLeft === 0) this.#readHeader(chunk[at++] ?? 0);
-      else at += this.#readFragment(chunk.subarray(at));
+      if (this.#seen > 2 * longestHello) return (this.#result = malformed("too many small records"));
+      const taken =
+        this.#recordLeft === 0 ? this.#readHeader(chunk[at] ?? 0) : this.#readFragment(chunk.subarray(at));
+      this.#seen += taken;
+      at += taken;
     }
-    this.#seen += chunk.length;
     return this.#result;
   }
 
   /** TLSPlaintext (RFC 8446, section 5.1): type, version, length. */
-  #readHeader(byte: number): void {
+  #readHeader(byte: number): number {
     this.#header.push(byte);
-    const [type = 0, major = 3, minor = 0, high = 0, low = 0] = this.#header;
+    const [type = 0, major = 3, , high = 0, low = 0] = this.#header;
     const first = this.#collected === 0;
     if (first && (type < firstContentType || type > lastContentType))
       this.#result = this.#readVersion2Header();
     // An alert before the hello is one that OpenSSL reads over: whatever begins like a record must be a hello.
-    else if (major !== 3 || minor > 4)
-      this.#result = first ? notTls : malformed("a record of another version");
+    // Of the version, servers look at the first byte alone.
+    else if (major !== 3) this.#result = first ? notTls : malformed("a record of another version");
     else if (this.#header.length >= 3 && type !== handshakeContentType)
       this.#result = malformed("a record before the ClientHello");
     else if (this.#header.length === 5) {
@@ -64,15 +70,22 @@ export class ClientHelloParser {
       if (this.#recordLeft === 0 || this.#recordLeft > 2 ** 14)
         this.#result = malformed("a record of impossible length");
     }
+    return 1;
   }
 
   /** A hello in SSL 2.0's form (RFC 5246, appendix E.2) carries no extensions and so no name. */
   #readVersion2Header(): ClientHelloResult {
-    const [high = 0, , type = 1, major = 3, minor = major === 0 ? 2 : 0] = this.#header;
-    const isVersion = major === 3 ? minor <= 4 : major === 0 && minor === 2;
+    const [high = 0, , type = 1, major = 3, minor = 2] = this.#header;
+    const isVersion = major === 3 || (major === 0 && minor === 2);
     if (high < 0x80 || type !== 1 || !isVersion) return notTls;
     if (this.#header.length < 5) return needMore;
-    return { kind: "hello", serverName: undefined, alpn: [], hasEncryptedClientHello: false };
+    return {
+      kind: "hello",
+      serverName: undefined,
+      alpn: [],
+      hasEncryptedClientHello: false,
+      offersEarlyData: false,
+    };
   }
 
   #readFragment(bytes: Buffer): number {
@@ -91,6 +104,8 @@ export class ClientHelloParser {
     this.#wanted = 4 + message.readUIntBE(1, 3);
     if (this.#wanted > longestHello) return malformed("a ClientHello of more than 16 KiB");
     if (message.length < this.#wanted) return needMore;
+    // RFC 8446, section 5.1: nothing else can be in a record with it, the key may change after it.
+    if (this.#recordLeft > 0) return malformed("bytes after the ClientHello in its record");
     try {
       return { kind: "hello", ...readClientHello(message.subarray(4)) };
     } catch (error) {

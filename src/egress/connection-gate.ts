@@ -1,5 +1,6 @@
 import type { ClientHello } from "./client-hello-body.js";
 import { type ConnectionEvent, httpEvent, tlsEvent } from "./connection-event.js";
+import { SecondHelloWatch } from "./client-hello-again.js";
 import { type Agreement, judgeHello, judgeRequest } from "./connection-judge.js";
 import { HttpRequestGate } from "./http-request-gate.js";
 import type { HttpRequest } from "./http-request.js";
@@ -27,7 +28,7 @@ const stallMs = 300;
  */
 export class ConnectionGate implements OutboundGate {
   readonly #options: ConnectionGateOptions;
-  #stage: Sniffer | HttpRequestGate | "open" | "refused" = new Sniffer();
+  #stage: Sniffer | SecondHelloWatch | HttpRequestGate | "open" | "refused" = new Sniffer();
   /** How many of the bytes that the stage holds went upstream already. */
   #released = 0;
   #deadline: NodeJS.Timeout | undefined;
@@ -38,10 +39,13 @@ export class ConnectionGate implements OutboundGate {
   }
 
   push(chunk: Buffer): Buffer | undefined {
-    if (this.#stage === "open") return chunk;
-    if (this.#stage === "refused") return undefined;
-    const passed =
-      this.#stage instanceof Sniffer ? this.#sniff(this.#stage, chunk) : this.#request(this.#stage, chunk);
+    const stage = this.#stage;
+    if (stage === "open") return chunk;
+    if (stage === "refused") return undefined;
+    let passed: Buffer | undefined;
+    if (stage instanceof Sniffer) passed = this.#sniff(stage, chunk);
+    else if (stage instanceof HttpRequestGate) passed = this.#request(stage, chunk);
+    else passed = this.#helloAgain(stage, chunk);
     this.#setTimers();
     return passed === undefined ? undefined : this.#unsent(passed);
   }
@@ -66,7 +70,7 @@ export class ConnectionGate implements OutboundGate {
       case "need-more":
         return undefined;
       case "tls":
-        return this.#hello(found.hello, undefined) ? this.#open(sniffer.held) : undefined;
+        return this.#hello(found.hello, undefined) ? this.#watch(found, sniffer.held) : undefined;
       case "malformed":
         return this.#hello(undefined, found.why) ? this.#open(sniffer.held) : undefined;
       case "http":
@@ -98,21 +102,35 @@ export class ConnectionGate implements OutboundGate {
     return !denied;
   }
 
+  #watch({ hello, length }: { hello: ClientHello; length: number }, bytes: Buffer): Buffer | undefined {
+    const watch = (this.#stage = new SecondHelloWatch(hello.offersEarlyData));
+    return joined(bytes.subarray(0, length), this.#helloAgain(watch, bytes.subarray(length)));
+  }
+
+  #helloAgain(watch: SecondHelloWatch, chunk: Buffer): Buffer | undefined {
+    const step = watch.push(chunk);
+    if (step.kind === "watching") return step.forward;
+    if (step.kind === "done") return this.#open(step.forward);
+    const { result } = step;
+    const [hello, why] =
+      result.kind === "hello" ? [result, undefined] : [undefined, "a second hello that is none"];
+    return this.#hello(hello, why) ? this.#open(joined(step.forward, step.held)) : undefined;
+  }
+
   #request(gate: HttpRequestGate, chunk: Buffer): Buffer | undefined {
     const step = gate.push(chunk);
     if (step.kind === "http") return step.forward;
     if (step.kind === "refused") {
       const denied = this.#options.agreement !== undefined;
       if (!step.judged) this.#record(undefined, denied, step.why);
-      if (!denied) return this.#open(Buffer.concat([step.forward, step.rest]));
+      if (!denied) return this.#open(joined(step.forward, step.rest));
       this.#refuse(step.why, "http");
       return undefined;
     }
     // A server that declines the upgrade takes another request: what follows is looked at afresh.
     const next = (this.#stage = new Sniffer());
     if (step.rest.length === 0) return step.forward;
-    const after = this.#sniff(next, step.rest);
-    return after === undefined ? step.forward : Buffer.concat([step.forward, after]);
+    return joined(step.forward, this.#sniff(next, step.rest));
   }
 
   #judgeRequest(request: HttpRequest): string | undefined {
@@ -155,7 +173,7 @@ export class ConnectionGate implements OutboundGate {
       return;
     }
     const { agreement, forward } = this.#options;
-    if (stage instanceof Sniffer) {
+    if (!(stage instanceof HttpRequestGate)) {
       if (this.#hello(undefined, "the TLS hello was begun and not completed in time"))
         forward(this.#open(stage.held));
       return;
@@ -172,4 +190,8 @@ export class ConnectionGate implements OutboundGate {
     this.#setTimers();
     this.#options.forward(bytes);
   }
+}
+
+function joined(first: Buffer, second: Buffer | undefined): Buffer {
+  return second === undefined || second.length === 0 ? first : Buffer.concat([first, second]);
 }

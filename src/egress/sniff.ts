@@ -3,7 +3,11 @@ import { ClientHelloParser } from "./client-hello.js";
 
 export type Sniffed =
   | { readonly kind: "need-more" }
-  | { readonly kind: "tls"; readonly hello: ClientHello }
+  | {
+      readonly kind: "tls";
+      readonly hello: ClientHello;
+      /** Of the hello, in bytes. */ readonly length: number;
+    }
   /** A request line, well formed or not: whatever a server might take for one. */
   | { readonly kind: "http" }
   /** Neither: ssh, SMTP, PostgreSQL, Redis… TLS that such a protocol begins later (STARTTLS) is not looked at. */
@@ -44,7 +48,7 @@ export class Sniffer {
     const result = this.#tls.push(chunk);
     switch (result.kind) {
       case "hello":
-        return { kind: "tls", hello: result };
+        return { kind: "tls", hello: result, length: this.#tls.consumed };
       case "not-tls":
         return opaque;
       case "need-more":

@@ -16,7 +16,7 @@ function hello(
   alpn: readonly string[] = [],
   hasEncryptedClientHello = false,
 ): unknown {
-  return { kind: "hello", serverName: name, alpn, hasEncryptedClientHello };
+  return { kind: "hello", serverName: name, alpn, hasEncryptedClientHello, offersEarlyData: false };
 }
 
 const captured = [
@@ -57,15 +57,11 @@ const accepted: readonly (readonly [string, Buffer, unknown])[] = [
     record(helloMessage({ extensions: [extension(0x2a2a, vector(1)), serverName("a.example")] })),
     hello("a.example"),
   ],
+  ["in a record of a version that there is none of", record(named, 22, [3, 0x7f]), hello("a.example")],
   [
     "with ECH",
     record(helloMessage({ extensions: [serverName("a.example"), extension(0xfe0d, Buffer.alloc(9))] })),
     hello("a.example", [], true),
-  ],
-  [
-    "followed by another message in its record",
-    record(Buffer.concat([named, Buffer.from([20, 0, 0, 0])])),
-    hello("a.example"),
   ],
   [
     "followed by early data",
@@ -153,6 +149,11 @@ const malformed: readonly (readonly [string, Buffer, RegExp])[] = [
     Buffer.concat([record(named.subarray(0, 9)), record(Buffer.from([1, 0]), 21)]),
     /before the ClientHello/,
   ],
+  [
+    "another message in its record",
+    record(Buffer.concat([named, Buffer.from([20, 0, 0, 0])])),
+    /after the ClientHello/,
+  ],
   ["an empty record", record(Buffer.alloc(0)), /impossible length/],
   ["a record of 16 KiB and one byte", Buffer.from([22, 3, 1, 0x40, 1]), /impossible length/],
   ["a message of 64 KiB", record(Buffer.from([1, 1, 0, 0])), /16 KiB/],
@@ -173,7 +174,6 @@ test("what is not TLS is told by its first bytes", (t) => {
     "\0\0\0\x08",
     "*1\r\n",
     "\x16\x02",
-    "\x16\x03\x09",
     "\x80\x05\x02",
     "\xff\xff\xff\xff",
   ])

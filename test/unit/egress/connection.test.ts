@@ -100,6 +100,37 @@ for (const [title, hello, reason] of refusedHellos)
     if (event?.type === "net.tls") t.regex(event.reason ?? "", reason);
   });
 
+const changeCipherSpec = record(Buffer.from([1]), 20, [3, 3]);
+const data = record(Buffer.alloc(40, 5), 23, [3, 3]);
+const early = named("a.example", extension(42, Buffer.alloc(0)));
+
+test("a second hello asks for the same name", async (t) => {
+  for (const between of [[], [changeCipherSpec], [changeCipherSpec, data, data]]) {
+    const first = between.length > 2 ? early : named("a.example");
+    const good = Buffer.concat([...between, named("a.example"), data]);
+    const same = await send({}, first, good.subarray(0, 3), good.subarray(3, 60), good.subarray(60));
+    t.is(same.served.text, Buffer.concat([first, good]).toString("latin1"));
+    t.deepEqual(same.verdicts, ["net.tls allow", "net.tls allow", "net.close allow"]);
+    for (const pieces of [
+      [first, ...between, named("b.example")],
+      [Buffer.concat([first, ...between, named("b.example")])],
+    ]) {
+      const other = await send({}, ...pieces);
+      t.false(other.served.text.includes("b.example"));
+      t.deepEqual(other.verdicts, ["net.tls allow", "net.tls deny", "net.close allow"]);
+    }
+  }
+});
+
+test("after a hello, what cannot be a second one passes as it comes", async (t) => {
+  const keyExchange = record(Buffer.from([16, 0, 0, 2, 0, 0]));
+  for (const next of [data, keyExchange, Buffer.concat([changeCipherSpec, data])]) {
+    const { served, verdicts } = await send({}, named("a.example"), next, named("b.example"));
+    t.is(served.text, Buffer.concat([named("a.example"), next, named("b.example")]).toString("latin1"));
+    t.deepEqual(verdicts, ["net.tls allow", "net.close allow"]);
+  }
+});
+
 test("what is refused of TLS by default can be set, and the other way round", async (t) => {
   const nameless = await send({ allowMissingServerName: true }, record(helloMessage({ extensions: [] })));
   t.deepEqual(nameless.verdicts, ["net.tls allow", "net.close allow"]);
