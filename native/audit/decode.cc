@@ -42,6 +42,7 @@ class EventWriter {
     bool first = true;
     if (call_.signature != nullptr) {
       for (const ArgumentSignature& argument : call_.signature->arguments) {
+        if (is_unused_mode(argument)) continue;
         if (!first) out_ += ',';
         first = false;
         append_json_string(out_, argument.name);
@@ -55,6 +56,12 @@ class EventWriter {
 
  private:
   uint64_t raw(uint8_t index) const { return call_.notification.data.args[std::min<uint8_t>(index, 5)]; }
+
+  // Without O_CREAT or O_TMPFILE the mode is whatever lies in the register.
+  bool is_unused_mode(const ArgumentSignature& argument) const {
+    if (argument.kind != ArgumentKind::mode || argument.aux > 5) return false;
+    return (raw(argument.aux) & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) == 0;
+  }
 
   // Opens say by their flags, other calls on files by what they are.
   bool writes() const {
@@ -90,7 +97,7 @@ class EventWriter {
         }
         return append_signed(out_, static_cast<int32_t>(value));
       case ArgumentKind::path:
-        return write_path(value, argument.aux);
+        return write_path(value, argument);
       case ArgumentKind::flags:
         return write_flags(value, argument.aux);
       case ArgumentKind::flags32:
@@ -156,7 +163,8 @@ class EventWriter {
   }
 
   // A path as it was given and, where that was relative, as it is from the sandbox's root.
-  void write_path(uint64_t address, uint8_t dirfd_index) {
+  void write_path(uint64_t address, const ArgumentSignature& argument) {
+    const uint8_t dirfd_index = argument.aux;
     if (address == 0) {
       out_ += "null";
       return;
@@ -174,7 +182,7 @@ class EventWriter {
     const std::string path = given.empty() ? base : normalize(base + '/' + given);
     expect(path);
     append_json_string(out_, path);
-    append_key(out_, "given");
+    append_key(out_, argument.name == "path" ? "given" : argument.name + ".given");
     append_json_string(out_, given);
   }
 
@@ -213,7 +221,11 @@ class EventWriter {
         value &= ~named.mask;
       }
     }
-    if (value != 0) add("0b" + std::to_string(__builtin_popcountll(value)) + " unknown:" + std::to_string(value));
+    // Bits that no table names, as a number.
+    if (value != 0) {
+      if (!first) out_ += ',';
+      append_number(out_, value);
+    }
     out_ += ']';
   }
 

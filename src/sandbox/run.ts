@@ -72,8 +72,8 @@ export async function run(request: RunRequest): Promise<RunResult> {
     const { sandbox, gateway } = await launch(native, request, preparation, cgroup, trail);
     try {
       if (request.policy.network.forward.length > 0) await openForwards(sandbox, gateway);
-      const exited = sandbox.exec({ ...preparation.process, id: programId, oneshot: true }, stdio.fds);
       trail.write("run.start", runStart(request, preparation));
+      const exited = sandbox.exec({ ...preparation.process, id: programId, oneshot: true }, stdio.fds);
       ending.attach(sandbox, programId, request.signal, cgroup);
       request.onStart?.({
         signal: (signal, group) => {
