@@ -6,7 +6,7 @@ export default {
   // A test that forks, changes rlimits or kills its supervisor must own its process.
   workerThreads: false,
   concurrency: 2,
-  timeout: "2m",
+  timeout: "5m",
   nodeArguments: ["--enable-source-maps"],
   nonSemVerExperiments: { observeRunsFromConfig: true },
   observeRun,

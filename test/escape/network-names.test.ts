@@ -236,7 +236,12 @@ liveTest.serial(
     for (const [index, [what]] of requests.entries()) {
       t.regex(String(outcomes[index + 1]), /403 Forbidden|RESET/, what);
     }
-    t.deepEqual([...new Set(urls)], [`${host}/fine`, `${host}/first`]);
+    // Nothing but what was judged fit arrives; a request that was may be lost to the reset that the next one brings on.
+    t.true(urls.includes(`${host}/fine`));
+    t.deepEqual(
+      urls.filter((url) => url !== `${host}/fine` && url !== `${host}/first`),
+      [],
+    );
     t.is(of("net.http").filter(({ verdict }) => verdict === "deny").length, requests.length);
   },
 );
