@@ -1,7 +1,9 @@
 import { setMaxListeners } from "node:events";
 import { constants } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import type net from "node:net";
 import type { Binding, HeldCall } from "../native/binding.js";
+import { isErrno } from "../plan/grants.js";
 import type { NetworkPolicy } from "../policy/policy.js";
 import { serveConnection } from "./connection.js";
 import { dial, DialError } from "./dial.js";
@@ -41,6 +43,8 @@ const dialTimeoutMs = 30_000;
  * meanwhile. After that it is connected to us, and a failure upstream is a reset.
  */
 const nonBlockingPatienceMs = 200;
+/** What a program sent before its end gets so long to leave. */
+const partingMs = 2000;
 
 /** The only way out of a sandbox: answers its DNS, judges each connection, and relays what may pass. */
 export class Gateway {
@@ -51,7 +55,8 @@ export class Gateway {
   readonly #dns: DnsServer;
   readonly #resolveOutside: ResolveOutside;
   readonly #abort = new AbortController();
-  readonly #open = new Set<net.Socket>();
+  /** From the moment that they may be made to their end. */
+  readonly #links = new Set<Link>();
   #connections = 0;
   #denied = 0;
   #bytesIn = 0;
@@ -119,12 +124,27 @@ export class Gateway {
     };
   }
 
+  /**
+   * When the program is dead: what it had sent still goes on its way, as it would from a kernel, for a moment. Then all is closed, and
+   * on record.
+   */
+  async end(): Promise<void> {
+    const deadline = performance.now() + partingMs;
+    while ([...this.#links].some(isSending) && performance.now() < deadline) await sleep(5);
+    this.close();
+    while (this.#links.size > 0 && performance.now() < deadline) await sleep(5);
+  }
+
   close(): void {
     this.#abort.abort();
     this.#dns.close();
     this.#stock.close();
-    for (const socket of this.#open) resetSocket(socket);
-    this.#open.clear();
+    for (const { inside, upstream } of this.#links) {
+      if (inside !== undefined) resetSocket(inside);
+      // What the kernel has taken to send is lost by a reset.
+      if (upstream?.writableFinished === true) upstream.destroy();
+      else if (upstream !== undefined) resetSocket(upstream);
+    }
   }
 
   /**
@@ -151,19 +171,26 @@ export class Gateway {
         ? this.#rules.judgeAddress({ ...target, address: call.address })
         : this.#rules.judgeConnection({ ...target, name });
     if (decision.verdict === "deny") {
-      this.#refuse(call, decision, "ECONNREFUSED", name);
+      this.#refuse(call, decision, "ECONNREFUSED", { name });
       return;
     }
-    if (this.#open.size >= mostConnections) {
-      this.#refuse(
-        call,
-        { verdict: "deny", rule: `limit: ${String(mostConnections)} connections` },
-        "ECONNREFUSED",
-        name,
-      );
+    if (this.#links.size >= mostConnections) {
+      const rule = `limit: ${String(mostConnections)} connections`;
+      this.#refuse(call, { verdict: "deny", rule }, "ECONNREFUSED", { name });
       return;
     }
+    const link: Link = {};
+    this.#links.add(link);
+    try {
+      await this.#connect(call, link, name, decision);
+    } finally {
+      this.#links.delete(link);
+    }
+  }
 
+  /** An allowed connection, from looking up its name to its end. */
+  async #connect(call: HeldCall, link: Link, name: string | undefined, decision: Decision): Promise<void> {
+    const target = { port: call.port, protocol: "tcp" as const };
     const addresses = name === undefined ? [call.address] : await this.#resolve(name);
     const judged = addresses.map((address) =>
       name === undefined ? decision : this.#rules.judgeResolved({ ...target, name, address }),
@@ -171,11 +198,11 @@ export class Gateway {
     const allowed = addresses.filter((_address, index) => judged[index]?.verdict === "allow");
     const [first] = judged;
     if (first === undefined) {
-      this.#fail(call, decision, "EHOSTUNREACH", name);
+      this.#fail(call, decision, "EHOSTUNREACH", { name });
       return;
     }
     if (allowed.length === 0) {
-      this.#refuse(call, first, "ECONNREFUSED", name);
+      this.#refuse(call, first, "ECONNREFUSED", { name, address: addresses[0] });
       return;
     }
 
@@ -187,16 +214,22 @@ export class Gateway {
     });
     const outcome = await firstOutcome(upstream, call.nonBlocking ? nonBlockingPatienceMs : undefined);
     if (outcome instanceof DialError) {
-      this.#fail(call, decision, outcome.errno, name);
+      this.#fail(call, decision, outcome.errno, { name, address: allowed[0] });
       return;
     }
-    const { accepted } = await this.#stock.listen(call.address, call.port).catch((error: unknown) => {
+    let accepted: Promise<net.Socket | undefined>;
+    try {
+      ({ accepted } = await this.#stock.listen(call.address, call.port));
+    } catch (error) {
       void upstream.then(
         (socket) => socket.destroy(),
         () => undefined,
       );
-      throw error;
-    });
+      if (!isErrno(error, "EADDRINUSE")) throw error;
+      const rule = "the program itself listens on this port at every address";
+      this.#refuse(call, { verdict: "deny", rule }, "EADDRINUSE", { name });
+      return;
+    }
     this.#connections++;
     this.#event(
       undefined,
@@ -205,7 +238,7 @@ export class Gateway {
       call,
     );
     this.#answer(call, 0);
-    await this.#relay(call, name, accepted, upstream);
+    await this.#relay(call, link, name, accepted, upstream);
   }
 
   async #resolve(name: string): Promise<readonly string[]> {
@@ -218,18 +251,30 @@ export class Gateway {
 
   async #relay(
     call: HeldCall,
+    link: Link,
     name: string | undefined,
     accepted: Promise<net.Socket | undefined>,
     dialled: Promise<net.Socket>,
   ): Promise<void> {
-    const [inside, upstream] = await Promise.all([accepted, dialled.catch(() => undefined)]);
+    const target = { address: call.address, port: call.port };
+    let failure = "never used";
+    const [inside, upstream] = await Promise.all([
+      accepted.then((socket) => (link.inside = socket)),
+      dialled.catch((error: unknown) => {
+        failure = error instanceof DialError ? error.errno : String(error);
+        return undefined;
+      }),
+    ]);
     if (inside === undefined || upstream === undefined) {
       // The program never came, or upstream failed after a non-blocking program went ahead.
       if (inside !== undefined) resetSocket(inside);
       upstream?.destroy();
+      const nothing = { bytesIn: 0, bytesOut: 0, reason: failure };
+      this.#event("net.close", { name, ...target, ...nothing }, false);
       return;
     }
-    await this.#serve(inside, upstream, name, { address: call.address, port: call.port });
+    link.upstream = upstream;
+    await this.#serve(inside, upstream, name, target);
   }
 
   /** To one port of the host, which the policy names: no rule is asked, and nothing within is looked at. */
@@ -243,7 +288,13 @@ export class Gateway {
     this.#connections++;
     const target = { address: host, port };
     this.#event("net.connect", { ...target, verdict: "allow", rule: "forward" }, false);
-    await this.#serve(inside, upstream, undefined, target);
+    const link: Link = { inside, upstream };
+    this.#links.add(link);
+    try {
+      await this.#serve(inside, upstream, undefined, target);
+    } finally {
+      this.#links.delete(link);
+    }
   }
 
   async #serve(
@@ -252,7 +303,6 @@ export class Gateway {
     name: string | undefined,
     target: { address: string; port: number },
   ): Promise<void> {
-    this.#open.add(inside).add(upstream);
     const closed = await serveConnection({
       inside,
       upstream,
@@ -264,18 +314,16 @@ export class Gateway {
     });
     this.#bytesIn += closed.bytesIn;
     this.#bytesOut += closed.bytesOut;
-    this.#open.delete(inside);
-    this.#open.delete(upstream);
   }
 
-  #refuse(call: HeldCall, decision: Decision, errno: string, name?: string): void {
-    this.#event(undefined, { name, ...judgement(decision), errno }, true, call);
+  #refuse(call: HeldCall, decision: Decision, errno: string, peer: Peer = {}): void {
+    this.#event(undefined, { ...peerOf(call, peer), ...judgement(decision), errno }, true, call);
     this.#answer(call, errnoNumber(errno));
   }
 
   /** Allowed, and the world said no. */
-  #fail(call: HeldCall, decision: Decision, errno: string, name: string | undefined): void {
-    this.#event(undefined, { name, ...judgement(decision), errno }, false, call);
+  #fail(call: HeldCall, decision: Decision, errno: string, peer: Peer): void {
+    this.#event(undefined, { ...peerOf(call, peer), ...judgement(decision), errno }, false, call);
     this.#answer(call, errnoNumber(errno));
   }
 
@@ -292,6 +340,30 @@ export class Gateway {
 }
 
 const dnsPort = 53;
+
+/** The sockets of a connection, once they are there. */
+interface Link {
+  inside?: net.Socket | undefined;
+  upstream?: net.Socket;
+}
+
+interface Peer {
+  readonly name?: string | undefined;
+  /** Outside. */
+  readonly address?: string | undefined;
+}
+
+/** A send has a name alone: the rest stands in its arguments. */
+function peerOf(call: HeldCall, { name, address }: Peer): object {
+  if (!call.connects) return { name };
+  return { name, address: address ?? (name === undefined ? call.address : undefined), port: call.port };
+}
+
+/** Whether something that the program has sent may not have left yet. */
+function isSending({ inside, upstream }: Link): boolean {
+  if (inside === undefined || upstream === undefined) return inside !== undefined;
+  return !upstream.writableFinished && !upstream.closed && !inside.errored;
+}
 
 /** What of a decision goes on record. */
 function judgement({ verdict, rule, hint }: Decision): Decision {

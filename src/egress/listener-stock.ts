@@ -2,8 +2,6 @@ import net from "node:net";
 import type { Binding } from "../native/binding.js";
 import { resetSocket } from "./relay-close.js";
 
-/** How long a listener stays for the next connection to the same place. */
-const idleMs = 2000;
 /** How long an allowed program may take from the answer to its SYN: it only has to be scheduled. */
 const patienceMs = 5000;
 const batch = 16;
@@ -19,7 +17,6 @@ interface Family {
 interface Listener {
   readonly server: net.Server;
   readonly waiting: ((socket: net.Socket | undefined) => void)[];
-  idle: NodeJS.Timeout | undefined;
 }
 
 /**
@@ -121,7 +118,7 @@ export class ListenerStock {
   #open(key: string, fd: number, address: string, port: number): Listener {
     this.#bind(fd, address, port);
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-    const listener: Listener = { server, waiting: [], idle: undefined };
+    const listener: Listener = { server, waiting: [] };
     server.on("connection", (socket) => {
       const next = listener.waiting.shift();
       if (next === undefined) resetSocket(socket);
@@ -134,7 +131,6 @@ export class ListenerStock {
   }
 
   async #await(key: string, listener: Listener): Promise<net.Socket | undefined> {
-    clearTimeout(listener.idle);
     return await new Promise((resolve) => {
       const settle = (socket: net.Socket | undefined): void => {
         clearTimeout(patience);
@@ -150,19 +146,15 @@ export class ListenerStock {
     });
   }
 
+  /** Not kept for the next connection: the port may be what the program wants to serve on next, at every address. */
   #rest(key: string, listener: Listener): void {
-    clearTimeout(listener.idle);
-    if (listener.waiting.length > 0) return;
-    listener.idle = setTimeout(() => {
-      this.#drop(key);
-    }, idleMs);
+    if (listener.waiting.length === 0 && this.#listeners.get(key) === listener) this.#drop(key);
   }
 
   #drop(key: string): void {
     const listener = this.#listeners.get(key);
     if (listener === undefined) return;
     this.#listeners.delete(key);
-    clearTimeout(listener.idle);
     for (const settle of listener.waiting.splice(0)) settle(undefined);
     listener.server.close();
   }

@@ -90,6 +90,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
           ? await overlays.commit(sandbox)
           : undefined;
       await sandbox.close();
+      await gateway?.end();
       return await finish(trail, {
         preparation,
         cgroup,
