@@ -3,10 +3,13 @@ import net from "node:net";
 /** Takes the bytes that were read; they are overwritten once it returned true. After false nothing is read until resume(). */
 export type ChunkSink = (chunk: Buffer) => boolean;
 
+/** As much as most exchanges need at once, and as much as the kernel queues for a fast one: half the CPU time a byte. */
+const firstBytes = 32 * 1024;
+const bulkBytes = 512 * 1024;
+
 /**
- * A socket that reads into one buffer of its own rather than into 64 KiB fresh from malloc each time, which is what makes
- * node's own streams slow as a relay. Nothing is read before `readInto` names a sink; the pages of the buffer cost memory
- * only once they have been read into, so that an idle or a chatty connection stays small.
+ * A socket that reads into one buffer of its own rather than into 64 KiB fresh from malloc each time, which is what makes node's own
+ * streams slow as a relay. Nothing is read before `readInto` names a sink.
  */
 export class RelaySocket extends net.Socket {
   readonly #reading: { sink: ChunkSink | undefined };
@@ -14,8 +17,17 @@ export class RelaySocket extends net.Socket {
 
   constructor() {
     const reading: { sink: ChunkSink | undefined } = { sink: undefined };
-    const buffer = Buffer.allocUnsafeSlow(bufferBytes);
-    const callback = (length: number): boolean => reading.sink?.(buffer.subarray(0, length)) ?? false;
+    let current = Buffer.allocUnsafeSlow(firstBytes);
+    let filled = false;
+    const callback = (length: number): boolean => {
+      filled = length === current.length;
+      return reading.sink?.(current.subarray(0, length)) ?? false;
+    };
+    // Asked for after each chunk; the one before may still be waiting to be written.
+    const buffer = (): Buffer => {
+      if (filled && current.length < bulkBytes) current = Buffer.allocUnsafeSlow(bulkBytes);
+      return current;
+    };
     // The constructor takes `onread` (net.connect passes it on); its type does not say so.
     const options = { allowHalfOpen: true, onread: { buffer, callback } };
     super(options);
@@ -37,5 +49,3 @@ export class RelaySocket extends net.Socket {
     if (bytes.length > 0) this.#putBack = bytes;
   }
 }
-
-const bufferBytes = 256 * 1024;
