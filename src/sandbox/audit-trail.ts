@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, openSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, openSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { encodeAuditTables } from "../audit/encode-tables.js";
 import { SkillboxError } from "../errors.js";
@@ -110,7 +110,9 @@ function openRecordFile(file: string): number {
   });
 }
 
-async function hashFile(file: string): Promise<string> {
+/** Undefined for a device: /dev/full and /dev/null have no content, and the first has no end either. */
+async function hashFile(file: string): Promise<string | undefined> {
+  if (!statSync(file).isFile()) return undefined;
   const hash = createHash("sha256");
   const chunks: AsyncIterable<Buffer> = createReadStream(file);
   for await (const chunk of chunks) hash.update(chunk);
