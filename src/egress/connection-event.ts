@@ -26,7 +26,7 @@ export interface HttpEvent {
   readonly reason: string | undefined;
 }
 
-export interface CloseEvent {
+interface CloseEvent {
   readonly type: "net.close";
   /** From upstream to the program. */
   readonly bytesIn: number;

@@ -1,9 +1,8 @@
 import type { ClientHello } from "./client-hello-body.js";
-import { type ConnectionEvent, httpEvent, tlsEvent } from "./connection-event.js";
+import type { ConnectionEvent } from "./connection-event.js";
 import { SecondHelloWatch } from "./client-hello-again.js";
-import { type Agreement, judgeHello, judgeRequest } from "./connection-judge.js";
+import { type Agreement, ConnectionJudge } from "./connection-judge.js";
 import { HttpRequestGate } from "./http-request-gate.js";
-import type { HttpRequest } from "./http-request.js";
 import type { OutboundGate } from "./relay.js";
 import { Sniffer } from "./sniff.js";
 
@@ -28,6 +27,7 @@ const stallMs = 300;
  */
 export class ConnectionGate implements OutboundGate {
   readonly #options: ConnectionGateOptions;
+  readonly #judge: ConnectionJudge;
   #stage: Sniffer | SecondHelloWatch | HttpRequestGate | "open" | "refused" = new Sniffer();
   /** How many of the bytes that the stage holds went upstream already. */
   #released = 0;
@@ -36,6 +36,7 @@ export class ConnectionGate implements OutboundGate {
 
   constructor(options: ConnectionGateOptions) {
     this.#options = options;
+    this.#judge = new ConnectionJudge(options.agreement, options.onEvent);
   }
 
   push(chunk: Buffer): Buffer | undefined {
@@ -70,15 +71,21 @@ export class ConnectionGate implements OutboundGate {
       case "need-more":
         return undefined;
       case "tls":
-        return this.#hello(found.hello, undefined) ? this.#watch(found, sniffer.held) : undefined;
+        return this.#passes(this.#judge.hello(found.hello), "tls")
+          ? this.#watch(found, sniffer.held)
+          : undefined;
       case "malformed":
-        return this.#hello(undefined, found.why) ? this.#open(sniffer.held) : undefined;
+        return this.#openUnread(sniffer.mayBeText ? "http" : "tls", found.why, sniffer.held);
       case "http":
-        this.#stage = new HttpRequestGate((request) => this.#judgeRequest(request));
+        this.#stage = new HttpRequestGate((request) => this.#judge.request(request));
         return this.#request(this.#stage, sniffer.held);
       case "opaque":
         return this.#open(sniffer.held);
     }
+  }
+
+  #openUnread(protocol: "tls" | "http", problem: string, bytes: Buffer): Buffer | undefined {
+    return this.#passes(this.#judge.unreadable(protocol, problem), protocol) ? this.#open(bytes) : undefined;
   }
 
   #open(bytes: Buffer): Buffer {
@@ -86,20 +93,12 @@ export class ConnectionGate implements OutboundGate {
     return bytes;
   }
 
-  #refuse(why: string, protocol: "tls" | "http"): void {
+  /** Refuses where there is a reason; whether the bytes may go on. */
+  #passes(why: string | undefined, protocol: "tls" | "http"): boolean {
+    if (why === undefined) return true;
     this.#stage = "refused";
     this.#options.refuse(why, protocol);
-  }
-
-  #hello(hello: ClientHello | undefined, malformed: string | undefined): boolean {
-    const { agreement, onEvent } = this.#options;
-    const why =
-      malformed ??
-      (hello === undefined || agreement === undefined ? undefined : judgeHello(hello, agreement));
-    const denied = why !== undefined && agreement !== undefined;
-    onEvent(tlsEvent(hello, { verdict: denied ? "deny" : "allow", reason: why }));
-    if (denied) this.#refuse(why, "tls");
-    return !denied;
+    return false;
   }
 
   #watch({ hello, length }: { hello: ClientHello; length: number }, bytes: Buffer): Buffer | undefined {
@@ -111,37 +110,24 @@ export class ConnectionGate implements OutboundGate {
     const step = watch.push(chunk);
     if (step.kind === "watching") return step.forward;
     if (step.kind === "done") return this.#open(step.forward);
-    const { result } = step;
-    const [hello, why] =
-      result.kind === "hello" ? [result, undefined] : [undefined, "a second hello that is none"];
-    return this.#hello(hello, why) ? this.#open(joined(step.forward, step.held)) : undefined;
+    const { result, forward, held } = step;
+    const bytes = joined(forward, held);
+    if (result.kind !== "hello") return this.#openUnread("tls", "a second hello that is none", bytes);
+    return this.#passes(this.#judge.hello(result), "tls") ? this.#open(bytes) : undefined;
   }
 
   #request(gate: HttpRequestGate, chunk: Buffer): Buffer | undefined {
     const step = gate.push(chunk);
     if (step.kind === "http") return step.forward;
     if (step.kind === "refused") {
-      const denied = this.#options.agreement !== undefined;
-      if (!step.judged) this.#record(undefined, denied, step.why);
-      if (!denied) return this.#open(joined(step.forward, step.rest));
-      this.#refuse(step.why, "http");
+      if (!step.judged) return this.#openUnread("http", step.why, joined(step.forward, step.rest));
+      this.#passes(step.why, "http");
       return undefined;
     }
     // A server that declines the upgrade takes another request: what follows is looked at afresh.
     const next = (this.#stage = new Sniffer());
     if (step.rest.length === 0) return step.forward;
     return joined(step.forward, this.#sniff(next, step.rest));
-  }
-
-  #judgeRequest(request: HttpRequest): string | undefined {
-    const { agreement } = this.#options;
-    const why = agreement === undefined ? undefined : judgeRequest(request, agreement);
-    this.#record(request, why !== undefined, why);
-    return why;
-  }
-
-  #record(request: HttpRequest | undefined, denied: boolean, reason: string | undefined): void {
-    this.#options.onEvent(httpEvent(request, { verdict: denied ? "deny" : "allow", reason }));
   }
 
   #unsent(bytes: Buffer): Buffer {
@@ -172,16 +158,9 @@ export class ConnectionGate implements OutboundGate {
       this.#release(stage);
       return;
     }
-    const { agreement, forward } = this.#options;
-    if (!(stage instanceof HttpRequestGate)) {
-      if (this.#hello(undefined, "the TLS hello was begun and not completed in time"))
-        forward(this.#open(stage.held));
-      return;
-    }
-    const why = "the request head was begun and not completed in time";
-    this.#record(undefined, agreement !== undefined, why);
-    if (agreement !== undefined) this.#refuse(why, "http");
-    else forward(this.#unsent(this.#open(stage.held)));
+    const protocol = stage instanceof HttpRequestGate ? "http" : "tls";
+    const bytes = this.#openUnread(protocol, "begun and not completed in time", stage.held);
+    if (bytes !== undefined) this.#options.forward(this.#unsent(bytes));
   }
 
   #release(sniffer: Sniffer): void {

@@ -1,4 +1,5 @@
 import type { ClientHello } from "./client-hello-body.js";
+import { type ConnectionEvent, httpEvent, tlsEvent } from "./connection-event.js";
 import type { HttpRequest } from "./http-request.js";
 
 export interface Agreement {
@@ -14,8 +15,49 @@ export interface Agreement {
   readonly refuseEncryptedClientHello?: boolean;
 }
 
+/**
+ * Judges and records what is asked for over one connection. Each answer is why it is refused, undefined where it may pass; without an
+ * agreement (a connection to an address) everything may.
+ */
+export class ConnectionJudge {
+  readonly #agreement: Agreement | undefined;
+  readonly #onEvent: (event: ConnectionEvent) => void;
+
+  constructor(agreement: Agreement | undefined, onEvent: (event: ConnectionEvent) => void) {
+    this.#agreement = agreement;
+    this.#onEvent = onEvent;
+  }
+
+  hello(hello: ClientHello): string | undefined {
+    const why = this.#agreement === undefined ? undefined : judgeHello(hello, this.#agreement);
+    this.#onEvent(tlsEvent(hello, verdict(why)));
+    return why;
+  }
+
+  request(request: HttpRequest): string | undefined {
+    const why = this.#agreement === undefined ? undefined : judgeRequest(request, this.#agreement);
+    this.#onEvent(httpEvent(request, verdict(why)));
+    return why;
+  }
+
+  /** What cannot be read cannot be judged. */
+  unreadable(protocol: "tls" | "http", problem: string): string | undefined {
+    const why = this.#agreement === undefined ? undefined : problem;
+    const seen = { ...verdict(why), reason: problem };
+    this.#onEvent(protocol === "tls" ? tlsEvent(undefined, seen) : httpEvent(undefined, seen));
+    return why;
+  }
+}
+
+function verdict(why: string | undefined): {
+  readonly verdict: "allow" | "deny";
+  readonly reason: string | undefined;
+} {
+  return { verdict: why === undefined ? "allow" : "deny", reason: why };
+}
+
 /** Why a hello does not fit the name that its connection was allowed for; undefined where it does. */
-export function judgeHello(hello: ClientHello, agreement: Agreement): string | undefined {
+function judgeHello(hello: ClientHello, agreement: Agreement): string | undefined {
   if (hello.serverName === undefined)
     return (agreement.allowMissingServerName ?? false) ? undefined : "the TLS hello names no server";
   if (hello.serverName !== agreement.name)
@@ -26,7 +68,7 @@ export function judgeHello(hello: ClientHello, agreement: Agreement): string | u
 }
 
 /** The same for an HTTP request. */
-export function judgeRequest({ authority }: HttpRequest, agreement: Agreement): string | undefined {
+function judgeRequest({ authority }: HttpRequest, agreement: Agreement): string | undefined {
   if (authority === undefined) return "the request names no host";
   if (authority.host !== agreement.name)
     return `the request is for ${authority.host}, the connection is to ${agreement.name}`;

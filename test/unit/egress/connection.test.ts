@@ -122,6 +122,21 @@ test("a second hello asks for the same name", async (t) => {
   }
 });
 
+test("a second hello that cannot be read is refused for a name, and passes for an address", async (t) => {
+  const second = Buffer.concat([changeCipherSpec, record(helloMessage({ after: [1] }))]);
+  const bytes = Buffer.concat([named("a.example"), second]);
+  t.deepEqual((await send({}, bytes)).verdicts, ["net.tls allow", "net.tls deny", "net.close allow"]);
+  const { served, verdicts } = await send({ name: undefined }, bytes);
+  t.is(served.text, bytes.toString("latin1"));
+  t.deepEqual(verdicts, ["net.tls allow", "net.tls allow", "net.close allow"]);
+});
+
+test("a first line without end is refused as a request", async (t) => {
+  const { verdicts, served } = await send({}, "x".repeat(20_000));
+  t.is(served.text, "");
+  t.deepEqual(verdicts, ["net.http deny", "net.close allow"]);
+});
+
 test("after a hello, what cannot be a second one passes as it comes", async (t) => {
   const keyExchange = record(Buffer.from([16, 0, 0, 2, 0, 0]));
   for (const next of [data, keyExchange, Buffer.concat([changeCipherSpec, data])]) {
