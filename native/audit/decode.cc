@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 
 #include "json.h"
@@ -27,6 +28,10 @@ namespace {
 
 constexpr size_t kLongestText = 4096;
 constexpr size_t kMostStrings = 256;
+// Of argument vectors longer than that the length is counted up to here.
+constexpr size_t kMostCounted = 8192;
+// What we read of a program's strings for one call, all together: it decides how long others wait for us.
+constexpr size_t kMostRead = 512 * 1024;
 constexpr uint8_t kRelativeToCwd = 255;
 constexpr uint64_t kWriteFlags = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
 
@@ -158,8 +163,14 @@ class EventWriter {
     }
     std::string text;
     size_t length;
-    if (const int error = memory_.read_string(address, kLongestText, &text, &length)) return write_unreadable(error);
+    if (const int error = read_string(address, &text, &length)) return write_unreadable(error);
     write_text(text, length);
+  }
+
+  int read_string(uint64_t address, std::string* text, size_t* length) {
+    const int error = memory_.read_string(address, kLongestText, kMostRead - read_, text, length);
+    read_ += std::min(*length, kMostRead - read_);
+    return error;
   }
 
   // A path as it was given and, where that was relative, as it is from the sandbox's root.
@@ -171,7 +182,7 @@ class EventWriter {
     }
     std::string given;
     size_t length;
-    if (const int error = memory_.read_string(address, kLongestText, &given, &length)) return write_unreadable(error);
+    if (const int error = read_string(address, &given, &length)) return write_unreadable(error);
     if (given.starts_with('/')) {
       if (length == given.size()) expect(normalize(given));
       return write_text(given, length);
@@ -242,15 +253,38 @@ class EventWriter {
   }
 
   void write_strings(uint64_t address) {
-    out_ += '[';
-    for (size_t i = 0; address != 0; i++) {
-      uint64_t element = 0;
-      if (i == kMostStrings || memory_.read(address + i * sizeof element, &element, sizeof element) != 0) break;
-      if (element == 0) break;
-      if (i > 0) out_ += ',';
-      write_string(element);
+    const size_t start = out_.size();
+    size_t count = 0;
+    size_t written = 0;
+    bool ended = address == 0;
+    while (!ended && count < kMostCounted) {
+      // Up to the end of the page: the vector may end with the last one that is there.
+      uint64_t pointers[64];
+      const size_t room = (4096 - address % 4096) / sizeof(uint64_t);
+      const size_t wanted = std::clamp<size_t>(room, 1, std::size(pointers));
+      if (const int error = memory_.read(address, pointers, wanted * sizeof(uint64_t))) {
+        if (count == 0) return write_unreadable(error);
+        break;
+      }
+      for (size_t i = 0; i < wanted && !ended; i++) {
+        ended = pointers[i] == 0;
+        if (ended) break;
+        if (count == written && written < kMostStrings && read_ < kMostRead) {
+          if (written > 0) out_ += ',';
+          write_string(pointers[i]);
+          written++;
+        }
+        count++;
+      }
+      address += wanted * sizeof(uint64_t);
     }
+    const bool whole = ended && written == count;
+    out_.insert(start, whole ? "[" : "{\"items\":[");
     out_ += ']';
+    if (whole) return;
+    append_key(out_, "length");
+    append_number(out_, count);
+    out_ += '}';
   }
 
   void write_open_how(uint64_t address, const ArgumentSignature& argument) {
@@ -271,10 +305,15 @@ class EventWriter {
     rlimit64 limit = {};
     if (const int error = memory_.read(address, &limit, sizeof limit)) return write_unreadable(error);
     out_ += "{\"soft\":";
-    append_number(out_, limit.rlim_cur);
+    write_bound(limit.rlim_cur);
     out_ += ",\"hard\":";
-    append_number(out_, limit.rlim_max);
+    write_bound(limit.rlim_max);
     out_ += '}';
+  }
+
+  void write_bound(uint64_t value) {
+    if (value != RLIM64_INFINITY) return append_number(out_, value);
+    out_ += "\"RLIM_INFINITY\"";
   }
 
   void write_sockaddr(uint64_t address, socklen_t length) {
@@ -358,6 +397,7 @@ class EventWriter {
   const AuditTables& tables_;
   const MountView& view_;
   TaskMemory memory_;
+  size_t read_ = 0;
   bool writes_ = false;
   Decoded decoded_;
 };

@@ -26,7 +26,8 @@ int TaskMemory::read(uint64_t address, void* to, size_t length) const {
   return static_cast<size_t>(got) == length ? 0 : EFAULT;
 }
 
-int TaskMemory::read_string(uint64_t address, size_t limit, std::string* text, size_t* length) const {
+int TaskMemory::read_string(uint64_t address, size_t limit, size_t most, std::string* text, size_t* length) const {
+  most = std::min(most, kLongestString);
   text->clear();
   *length = 0;
   char buffer[2 * kPage];
@@ -39,7 +40,7 @@ int TaskMemory::read_string(uint64_t address, size_t limit, std::string* text, s
   text->assign(buffer, std::min(*length, limit));
   if (*length < static_cast<size_t>(begun)) return 0;
   address += *length;
-  while (*length < kLongestString) {
+  while (*length < most) {
     // Up to the end of the next page, in two parts: the kernel stops at the first part that is not there, and a string
     // may well end just before it (process_vm_readv(2): partial transfers are by whole parts).
     const size_t first = kPage - address % kPage;

@@ -16,8 +16,8 @@ class TaskMemory {
   // 0, or the errno. Shorter than asked for is EFAULT.
   int read(uint64_t address, void* to, size_t length) const;
 
-  // A NUL-terminated string; what is longer than `limit` is cut there and `length` goes on counting up to 132 KiB.
-  int read_string(uint64_t address, size_t limit, std::string* text, size_t* length) const;
+  // A NUL-terminated string; what is longer than `limit` is cut there, and `length` goes on counting until `most`, or 132 KiB.
+  int read_string(uint64_t address, size_t limit, size_t most, std::string* text, size_t* length) const;
 
  private:
   pid_t tid_;

@@ -285,9 +285,12 @@ void NotifyThread::handle(const Received& received) {
 
   const bool recorded = supervision.record->append(event_, refused);
   flush_later();
-  if (!recorded && supervision.init) syscall(SYS_pidfd_send_signal, supervision.init.get(), SIGKILL, nullptr, 0);
+  // What cannot be recorded gets no answer: it ends with PID 1, before the program can make something of a refusal.
+  if (!recorded && supervision.init &&
+      syscall(SYS_pidfd_send_signal, supervision.init.get(), SIGKILL, nullptr, 0) == 0) {
+    return;
+  }
   if (signature != nullptr && signature->type == "process.exec") listener.processes.expect_exec(tid, decoded.path);
-  // Nothing goes on that could not be recorded.
   respond(*listener.fd, notification.id, refused ? -error : recorded ? kContinue : -EPERM);
 }
 
@@ -366,6 +369,8 @@ void NotifyThread::process_ended(uint32_t listener_id, pid_t process) {
 void NotifyThread::remove(uint32_t listener_id) {
   const auto found = listeners_.find(listener_id);
   if (found == listeners_.end()) return;
+  // A task lets go of its filter before its pidfd tells of its end (do_exit() since Linux 6.11).
+  for (const pid_t process : found->second.processes.known()) process_ended(listener_id, process);
   const std::lock_guard lock(mutex_);
   std::erase_if(held_, [&](const auto& held) { return held.second.fd == found->second.fd; });
   listeners_.erase(found);

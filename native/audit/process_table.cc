@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -148,6 +149,13 @@ Fd ProcessTable::take_fd(pid_t process, int fd) const {
     return Fd(static_cast<int>(syscall(SYS_pidfd_getfd, entry->second.pidfd.get(), fd, 0)));
   const Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
   return pidfd ? Fd(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd.get(), fd, 0))) : Fd();
+}
+
+std::vector<pid_t> ProcessTable::known() const {
+  std::vector<pid_t> processes;
+  for (const auto& [process, entry] : processes_) processes.push_back(process);
+  std::sort(processes.begin(), processes.end());
+  return processes;
 }
 
 void ProcessTable::erase(pid_t process) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "../sys/fd.h"
 
@@ -45,6 +46,8 @@ class ProcessTable {
   // The process has ended.
   const ProcessInfo* peek(pid_t process) const;
   void erase(pid_t process);
+
+  std::vector<pid_t> known() const;
 
   // No other task has made a call yet.
   bool has_one_task() const { return threads_.size() == 1; }

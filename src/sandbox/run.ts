@@ -102,6 +102,10 @@ export async function run(request: RunRequest): Promise<RunResult> {
         commit,
         network: gateway?.summary() ?? noNetwork,
       });
+    } catch (error) {
+      // PID 1 is killed when the record fails: that, and not its death, is what ended the run.
+      trail.assertWhole();
+      throw error;
     } finally {
       gateway?.close();
       overlays.close();

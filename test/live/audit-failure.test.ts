@@ -1,0 +1,174 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import test from "ava";
+import { exec } from "../helpers/exec.js";
+import { assertUnchanged, snapshotHost } from "../helpers/host-state.js";
+import { callsOf, readRecord } from "../helpers/record.js";
+import { requires } from "../helpers/requires.js";
+import { compileProbe, scratch, type Scratch } from "../helpers/scratch.js";
+
+/** What becomes of a run whose record cannot be written, and of a record whose program does not want to be seen. */
+const liveTest = requires(test, "userns");
+const gccTest = requires(test, "userns", "program:gcc");
+
+function policy(audit: string): string {
+  return `version: 1\nfilesystem:\n  write: [./work]\naudit: { ${audit} }\n`;
+}
+
+const unwritable: readonly [string, (box: Scratch) => string][] = [
+  ["in a directory that is not there", (box) => box.at("missing/record")],
+  ["a directory", (box) => box.work],
+  ["below a file", (box) => `${box.file("plain", "")}/record`],
+];
+
+for (const [what, where] of unwritable) {
+  liveTest(`a record that cannot be opened ends the run before anything runs: ${what}`, async (t) => {
+    const box = scratch(t);
+    const ended = await exec(box, ["touch", box.at("work/ran")], {
+      options: ["--write", ".", "--audit", where(box)],
+    });
+    t.is(ended.status, 125);
+    t.regex(ended.stderr, /^skillbox: error: the audit record (cannot be written|must be a regular file): /);
+    t.like(ended.report, { error: { code: "ERR_AUDIT", stage: "audit" } });
+    t.false(existsSync(box.at("work/ran")));
+  });
+}
+
+gccTest("a full disk stops the run, and says so", async (t) => {
+  const box = scratch(t);
+  compileProbe("audit-calls", box.work, "-pthread");
+  const before = snapshotHost();
+  const ended = await exec(box, ["./audit-calls", "write", "4", "100000000"], {
+    policy: policy("level: files"),
+    options: ["--audit", "/dev/full"],
+  });
+  t.is(ended.status, 125);
+  t.regex(
+    ended.stderr,
+    /^skillbox: error: the audit record \/dev\/full is incomplete: .*ENOSPC; the run was stopped\n/,
+  );
+  t.like(ended.report, { error: { code: "ERR_AUDIT", errno: "ENOSPC" } });
+  await assertUnchanged(before);
+});
+
+gccTest(
+  "a full disk with onFailure: continue lets the program finish, and counts what was dropped",
+  async (t) => {
+    const box = scratch(t);
+    compileProbe("audit-calls", box.work, "-pthread");
+    const ended = await exec(box, ["./audit-calls", "write", "1", "3000"], {
+      policy: policy("level: security, onFailure: continue"),
+      options: ["--audit", "/dev/full"],
+    });
+    t.is(ended.status, 0, ended.stderr);
+    t.true(ended.stdout.startsWith("3000 0 0 "));
+    // And one each for exec, exit, start and end.
+    t.like(ended.report, { outcome: "exited", audit: { events: 0, dropped: 3004 } });
+  },
+);
+
+gccTest("audit.maxBytes stops the run: no call goes on that the record has no room for", async (t) => {
+  const box = scratch(t);
+  compileProbe("audit-calls", box.work, "-pthread");
+  const ended = await exec(box, ["./audit-calls", "write", "1", "5000"], {
+    policy: policy("level: files, maxBytes: 300kB"),
+    options: ["--audit", box.at("record")],
+  });
+  t.is(ended.status, 125);
+  t.is(ended.stdout, "");
+  t.regex(ended.stderr, /is incomplete: it has reached audit\.maxBytes; the run was stopped\n/);
+  t.true(statSync(box.at("record")).size <= 300_000);
+  t.true(readRecord(t, box.at("record")).length > 500);
+});
+
+gccTest(
+  "audit.maxBytes with onFailure: continue: the record ends in whole lines, the program runs on",
+  async (t) => {
+    const box = scratch(t);
+    compileProbe("audit-calls", box.work, "-pthread");
+    const ended = await exec(box, ["./audit-calls", "write", "1", "5000"], {
+      policy: policy("level: security, maxBytes: 300kB, onFailure: continue"),
+      options: ["--audit", box.at("record")],
+    });
+    t.is(ended.status, 0, ended.stderr);
+    t.true(ended.stdout.startsWith("5000 0 0 "));
+    t.true(statSync(box.at("record")).size <= 300_000);
+    const kept = readRecord(t, box.at("record")).length;
+    t.like(ended.report, { audit: { events: kept, dropped: 5004 - kept } });
+  },
+);
+
+gccTest(
+  "a program that lets nobody look into it runs, and is on record with what can be known",
+  async (t) => {
+    const box = scratch(t);
+    compileProbe("audit-undumpable", box.work);
+    const { status, stdout, stderr } = await exec(box, ["./audit-undumpable"], {
+      options: ["--audit", box.at("record")],
+    });
+    t.deepEqual({ status, stdout, stderr }, { status: 0, stdout: "undumpable\ndumpable\n", stderr: "" });
+    const calls = callsOf(readRecord(t, box.at("record")));
+    t.deepEqual(
+      calls.map(({ syscall }) => syscall),
+      ["execve", "prctl", "openat", "execve"],
+    );
+    const open = calls[2];
+    t.deepEqual(open?.args?.["flags"], ["O_WRONLY", "O_CLOEXEC"]);
+    t.is(typeof open?.pid, "number");
+    // The sandbox's owner may look all the same, where the kernel asks for no capability over the program's user namespace.
+    const path = open?.args?.["path"];
+    if (path !== "/dev/null") t.deepEqual(path, { unreadable: "EPERM" });
+  },
+);
+
+gccTest(
+  "a program that may be run and not read runs, and its arguments are on record or said to be unreadable",
+  async (t) => {
+    const box = scratch(t);
+    compileProbe("audit-undumpable", box.work);
+    box.file("work/closed", readFileSync(box.at("work/audit-undumpable")), 0o111);
+    const { status, stdout, stderr } = await exec(box, ["./closed"], {
+      options: ["--audit", box.at("record")],
+    });
+    t.deepEqual({ status, stdout, stderr }, { status: 0, stdout: "undumpable\ndumpable\n", stderr: "" });
+    const calls = callsOf(readRecord(t, box.at("record")));
+    t.deepEqual(
+      calls.map(({ syscall }) => syscall),
+      ["execve", "prctl", "openat", "execve"],
+    );
+  },
+);
+
+gccTest("a program's own filter: what it refuses never gets to the record, the rest does", async (t) => {
+  const box = scratch(t);
+  compileProbe("with-filter", box.work);
+  // struct sock_filter[]: load nr; mkdir is ERRNO(EXDEV); everything else is allowed.
+  const instruction = (code: number, jt: number, jf: number, k: number): Buffer => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeUInt16LE(code, 0);
+    bytes.writeUInt8(jt, 2);
+    bytes.writeUInt8(jf, 3);
+    bytes.writeUInt32LE(k, 4);
+    return bytes;
+  };
+  const mkdirat = process.arch === "arm64" ? 34 : 258;
+  const mkdir = process.arch === "arm64" ? mkdirat : 83;
+  const program = [
+    instruction(0x20, 0, 0, 0),
+    instruction(0x15, 1, 0, mkdirat),
+    instruction(0x15, 0, 1, mkdir),
+    instruction(0x06, 0, 0, 0x0005_0000 | 18),
+    instruction(0x06, 0, 0, 0x7fff_0000),
+  ];
+  box.file("work/filter", Buffer.concat(program));
+  const { status, stderr } = await exec(
+    box,
+    ["./with-filter", "filter", "sh", "-c", "mkdir /tmp/a; touch /tmp/b && rm /tmp/b"],
+    { options: ["--audit", box.at("record")], environment: { LC_ALL: "C" } },
+  );
+  t.is(status, 0);
+  t.regex(stderr, /^mkdir: cannot create directory .*: Invalid cross-device link\n$/);
+  const calls = callsOf(readRecord(t, box.at("record"))).map(({ syscall }) => String(syscall));
+  t.true(calls.includes("seccomp"));
+  t.true(calls.some((name) => name.startsWith("unlink")));
+  t.false(calls.some((name) => name.startsWith("mkdir")));
+});
