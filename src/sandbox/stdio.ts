@@ -154,6 +154,25 @@ function pumpOut(
   });
   // A reader that went away ends the program by SIGPIPE, as it would without us.
   sink.once("error", () => pipe.destroy());
-  flows.push(finished(pipe, { writable: false }).catch(() => undefined));
+  flows.push(
+    finished(pipe, { writable: false })
+      .catch(() => undefined)
+      .then(async () => {
+        await flushed(sink);
+      }),
+  );
   return writeEnd;
+}
+
+/** A sink may still hold what was written to it, and the process may exit as soon as the run is over. */
+async function flushed(sink: Writable): Promise<void> {
+  if (sink.writableLength === 0 || sink.destroyed) return;
+  await new Promise<void>((resolve) => {
+    sink.once("error", () => {
+      resolve();
+    });
+    sink.write("", () => {
+      resolve();
+    });
+  });
 }
