@@ -7,6 +7,8 @@
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -124,6 +126,7 @@ class NotifyThread {
   void hold(Listener& listener, const seccomp_notif& notification, const SyscallSignature* signature,
             const TaskInfo& task, const Decoded& decoded);
   static bool is_outward(const SyscallSignature* signature);
+  static bool is_unconnected(int socket);
   static void respond(const Fd& listener, uint64_t id, int error);
   void process_ended(uint32_t listener_id, pid_t process);
   void remove(uint32_t listener_id);
@@ -294,6 +297,13 @@ void NotifyThread::handle(const Received& received) {
   respond(*listener.fd, notification.id, refused ? -error : recorded ? kContinue : -EPERM);
 }
 
+// A TCP socket before its connect(), or after one that failed.
+bool NotifyThread::is_unconnected(int socket) {
+  tcp_info info = {};
+  socklen_t length = sizeof info;
+  return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE;
+}
+
 bool NotifyThread::is_outward(const SyscallSignature* signature) {
   return signature != nullptr && (signature->type == "net.connect" || signature->type == "net.send");
 }
@@ -301,18 +311,34 @@ bool NotifyThread::is_outward(const SyscallSignature* signature) {
 void NotifyThread::hold(Listener& listener, const seccomp_notif& notification, const SyscallSignature* signature,
                         const TaskInfo& task, const Decoded& decoded) {
   // What kind of socket it is decides what the call means, and only the socket itself tells.
+  errno = EPERM;
   const Fd socket = task.process == nullptr ? Fd()
                                             : listener.processes.take_fd(task.process->process,
                                                                          static_cast<int>(notification.data.args[0]));
   int type = 0;
   socklen_t length = sizeof type;
   if (!socket || getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
+    // What is no socket gets the kernel's own answer.
+    const int error = errno == EBADF || errno == ENOTSOCK ? errno : EPERM;
     append_key(event_, "verdict");
-    append_json_string(event_, "deny");
+    append_json_string(event_, error == EPERM ? "deny" : "expected-deny");
     append_key(event_, "rule");
     append_json_string(event_, "socket cannot be looked at");
-    listener.supervision->record->append(event_, true);
-    return respond(*listener.fd, notification.id, -EPERM);
+    append_key(event_, "errno");
+    append_json_string(event_, errno_name(error));
+    listener.supervision->record->append(event_, error == EPERM);
+    return respond(*listener.fd, notification.id, -error);
+  }
+  const bool connects = signature->type == "net.connect";
+  if (type == SOCK_STREAM && !(connects && is_unconnected(socket.get()))) {
+    // It goes nowhere new: the kernel takes no notice of the address of a send, and answers a further connect() by itself,
+    // which is how programs ask for the outcome of one that was interrupted.
+    append_key(event_, "verdict");
+    append_json_string(event_, connects ? "expected-deny" : "expected-allow");
+    append_key(event_, "rule");
+    append_json_string(event_, connects ? "connected or connecting already" : "a stream has its address already");
+    const bool recorded = listener.supervision->record->append(event_, false);
+    return respond(*listener.fd, notification.id, recorded ? kContinue : -EPERM);
   }
   uint64_t key;
   {
@@ -320,9 +346,8 @@ void NotifyThread::hold(Listener& listener, const seccomp_notif& notification, c
     key = ++next_key_;
     held_.emplace(key, Held{listener.fd, notification.id});
   }
-  listener.supervision->on_held({key, event_, decoded.endpoint.address, decoded.endpoint.port,
-                                 signature->type == "net.connect", type == SOCK_DGRAM,
-                                 (fcntl(socket.get(), F_GETFL) & O_NONBLOCK) != 0});
+  listener.supervision->on_held({key, event_, decoded.endpoint.address, decoded.endpoint.port, connects,
+                                 type == SOCK_DGRAM, (fcntl(socket.get(), F_GETFL) & O_NONBLOCK) != 0});
 }
 
 void NotifyThread::answer_held(uint64_t key, int error) {

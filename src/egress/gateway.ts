@@ -45,6 +45,8 @@ const dialTimeoutMs = 30_000;
 const nonBlockingPatienceMs = 200;
 /** What a program sent before its end gets so long to leave. */
 const partingMs = 2000;
+/** Every step of a connection that is cut off ends at once; this is in case that one does not. */
+const closingMs = 1000;
 
 /** The only way out of a sandbox: answers its DNS, judges each connection, and relays what may pass. */
 export class Gateway {
@@ -125,14 +127,18 @@ export class Gateway {
   }
 
   /**
-   * When the program is dead: what it had sent still goes on its way, as it would from a kernel, for a moment. Then all is closed, and
-   * on record.
+   * When the program is dead: closes everything and puts it on record. After an end of its own, what it had sent goes on its way first,
+   * as it would from a kernel.
    */
-  async end(): Promise<void> {
-    const deadline = performance.now() + partingMs;
-    while ([...this.#links].some(isSending) && performance.now() < deadline) await sleep(5);
+  async end({ ofItself }: { readonly ofItself: boolean }): Promise<void> {
+    if (ofItself) await this.#until(() => ![...this.#links].some(isSending), partingMs);
     this.close();
-    while (this.#links.size > 0 && performance.now() < deadline) await sleep(5);
+    await this.#until(() => this.#links.size === 0, closingMs);
+  }
+
+  async #until(condition: () => boolean, withinMs: number): Promise<void> {
+    const deadline = performance.now() + withinMs;
+    while (!condition() && performance.now() < deadline) await sleep(5);
   }
 
   close(): void {
@@ -361,7 +367,7 @@ function peerOf(call: HeldCall, { name, address }: Peer): object {
 
 /** Whether something that the program has sent may not have left yet. */
 function isSending({ inside, upstream }: Link): boolean {
-  if (inside === undefined || upstream === undefined) return inside !== undefined;
+  if (inside === undefined || upstream === undefined) return false;
   return !upstream.writableFinished && !upstream.closed && !inside.errored;
 }
 

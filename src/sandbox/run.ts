@@ -90,7 +90,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
           ? await overlays.commit(sandbox)
           : undefined;
       await sandbox.close();
-      await gateway?.end();
+      await gateway?.end({ ofItself: !ending.hasBegun });
       return await finish(trail, {
         preparation,
         cgroup,
