@@ -175,14 +175,15 @@ Status report_spawned(pid_t pid, int pidfd, OutsideIdentity outside) {
   return success();
 }
 
-Status outer_half() {
+// `outer_gate` outlives a failure until that is told: PID 1 takes a closed gate for a failure of its own.
+Status outer_half(Fd& outer_gate) {
   SKILLBOX_TRY(read_plan());
   // A caller's groups open doors that its uid does not: /etc/shadow is readable to the group shadow.
   if (plan.root_caller && setgroups(0, nullptr) != 0) return failure("identity", "setgroups");
   SKILLBOX_TRY(enter_cgroups());
   int gate[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gate) != 0) return failure("gate", "socketpair");
-  Fd outer_gate(gate[0]);
+  outer_gate.reset(gate[0]);
   Fd inner_gate(gate[1]);
 
   pid_t pid;
@@ -210,7 +211,8 @@ int main_program() {
   fcntl(kAnnounce, F_SETFD, FD_CLOEXEC);
   // Whatever else the caller leaked to us must not be there when the first byte of the program runs.
   sys::close_range(kAnnounce + 1, ~0U, 0);
-  const Status status = outer_half();
+  Fd outer_gate;
+  const Status status = outer_half(outer_gate);
   if (status.ok()) return 0;
   report_error(kControl, status);
   return 1;

@@ -80,8 +80,8 @@ export async function run(request: RunRequest): Promise<RunResult> {
           sandbox.signal(programId, signal, group);
         },
       });
-      const layers = await sandbox.ready;
-      const exit = await settle(exited, ending);
+      // Together, since both reject when the set-up fails, and either would be unhandled while the other is waited for.
+      const [layers, exit] = await Promise.all([layersOf(sandbox, ending), settle(exited, ending)]);
       stdio.release();
       await stdio.drained();
       const changes = await overlays.changes(sandbox);
@@ -211,16 +211,30 @@ async function openGateway(plan: LaunchPlan, options: GatewayOptions): Promise<G
   return new egress.Gateway(options);
 }
 
+/** None where the run was ended before PID 1 had confirmed any. */
+async function layersOf(sandbox: Sandbox, ending: Ending): Promise<readonly string[]> {
+  try {
+    return await sandbox.ready;
+  } catch (error) {
+    if (ending.hasBegun && isCutOff(error)) return [];
+    throw error;
+  }
+}
+
 /** The program's own end, or the end that we or the kernel's memory killer put to it. */
 async function settle(exited: Promise<ExitReport>, ending: Ending): Promise<ExitReport> {
   try {
     return await exited;
   } catch (error) {
-    const gone = error instanceof SkillboxError && error.stage === "supervision";
     // With PID 1 dies its report. A memory limit takes it too; anything else is not ours to explain away.
-    if (gone && (ending.hasBegun || ending.foundOutOfMemory())) return killed;
+    if (isCutOff(error) && (ending.hasBegun || ending.foundOutOfMemory())) return killed;
     throw error;
   }
+}
+
+/** PID 1 is gone, or says in the middle of its work that we are. */
+function isCutOff(error: unknown): boolean {
+  return error instanceof SkillboxError && (error.stage === "supervision" || error.errno === "ECONNRESET");
 }
 
 function runStart({ policy, argv, cwd }: RunRequest, { limits, filter }: Preparation): object {

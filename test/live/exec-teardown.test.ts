@@ -109,6 +109,54 @@ liveTest.serial("an AbortSignal ends a run at once, whenever it comes", async (t
 });
 
 liveTest.serial(
+  "a run that is aborted while PID 1 is too slow to hear of it is killed all the same",
+  async (t) => {
+    const box = scratch(t);
+    const before = snapshotHost();
+    for (let round = 0; round < 3; round++) {
+      const controller = new AbortController();
+      const ended = run({
+        policy: defaultPolicy(),
+        argv: ["sleep", "600"],
+        cwd: box.work,
+        environment: callerEnvironment(box),
+        stdio: { stdin: nothing, stdout: nothing, stderr: nothing, sinks },
+        signal: controller.signal,
+        onStart: () => {
+          // Stopped in the middle of its set-up, as on a machine that has other things to do.
+          const pid = waitForInit();
+          process.kill(pid, "SIGSTOP");
+          controller.abort();
+          setTimeout(() => process.kill(pid, "SIGCONT"), 1300);
+        },
+      });
+      t.like(await ended, { outcome: "killed", signal: "SIGKILL" });
+    }
+    await t.notThrowsAsync(assertUnchanged(before));
+  },
+);
+
+/** The pid of PID 1, a child of this process's launch thread, as soon as there is one. */
+function waitForInit(): number {
+  for (const deadline = performance.now() + 5000; performance.now() < deadline;) {
+    for (const task of readdirSync("/proc/self/task")) {
+      for (const pid of readText(`/proc/self/task/${task}/children`).trim().split(" ")) {
+        if (/^NSpid:\t\d+\t1$/m.test(readText(`/proc/${pid}/status`))) return Number(pid);
+      }
+    }
+  }
+  throw new Error("no PID 1 within five seconds");
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return ""; // a task or a process that has just ended
+  }
+}
+
+liveTest.serial(
   "200 runs in one process leave no descriptor, process, mount or file, and no growth",
   async (t) => {
     const box = scratch(t);
@@ -133,6 +181,27 @@ liveTest.serial(
     t.deepEqual(ownDescriptors(), descriptors);
     const growth = residentMiB() - rssBefore;
     t.true(growth < 60, `${growth} MiB`);
+  },
+);
+
+requires(test, "userns", "root").serial(
+  "what the launcher could not do is told as it was, and once",
+  async (t) => {
+    const box = scratch(t);
+    const unhandled: unknown[] = [];
+    const listener = (error: unknown) => unhandled.push(error);
+    process.on("unhandledRejection", listener);
+    const policy = defaultPolicy();
+    // sysfs has no idmapped mounts: the outer half finds out while PID 1 waits for it.
+    const read = [{ path: "/sys", written: "/sys" }];
+    for (let round = 0; round < 20; round++) {
+      const refused = runInProcess(box, ["true"], { ...policy, filesystem: { ...policy.filesystem, read } });
+      const error = await t.throwsAsync(refused, { message: /sources: idmap \/sys: EINVAL$/ });
+      t.like(error, { code: "ERR_LAUNCH", stage: "sources", operation: "idmap", errno: "EINVAL" });
+    }
+    await sleep(50);
+    process.off("unhandledRejection", listener);
+    t.deepEqual(unhandled, []);
   },
 );
 
