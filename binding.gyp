@@ -45,6 +45,7 @@
       "target_name": "skillbox-init",
       "type": "executable",
       "sources": [
+        "native/init/files.cc",
         "native/init/launch_plan.cc",
         "native/init/main.cc",
         "native/init/net_ns.cc",

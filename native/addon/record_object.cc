@@ -50,6 +50,8 @@ class RecordObject : public Napi::ObjectWrap<RecordObject> {
     if (!view) return;
     const auto verdicts = bytes_argument(info[4], "verdicts");
     if (!verdicts) return;
+    const auto program = integer_argument(info[6], "program", 0, INT32_MAX);
+    if (!program) return;
 
     auto supervision = std::make_shared<Supervision>();
     supervision->record = record_;
@@ -58,6 +60,7 @@ class RecordObject : public Napi::ObjectWrap<RecordObject> {
     if (verdicts->size() % sizeof(sock_filter) != 0) return throw_type_error(env, "verdicts", "whole instructions");
     supervision->verdicts.resize(verdicts->size() / sizeof(sock_filter));
     memcpy(supervision->verdicts.data(), verdicts->data(), verdicts->size());
+    supervision->program = static_cast<uint32_t>(*program);
     supervision->init.reset(static_cast<int>(syscall(SYS_pidfd_open, *init, 0)));
     if (info[5].IsFunction()) supervision->on_held = open_held_queue(env, info[5].As<Napi::Function>());
     skillbox::supervise(Fd(*listener), std::move(supervision));

@@ -9,7 +9,7 @@ namespace skillbox {
 // Takes the descriptor over; -1: events are only counted. AuditRecord:
 //   write(members: string, denied: boolean): boolean     false: the record has failed and the run is to stop
 //   supervise(listener: number, init: number, tables: AuditTables, view: Uint8Array, verdicts: Uint8Array,
-//     onHeld: ((call: HeldCall) => void) | undefined): void
+//     onHeld: ((call: HeldCall) => void) | undefined, program: number): void
 //   drain(): void                                          when the tasks are dead: all of theirs is recorded and written
 //   status(): { events, denied, dropped, bytes: number, errno: number, full: boolean }
 Napi::Value open_record(const Napi::CallbackInfo& info);

@@ -123,6 +123,7 @@ class NotifyThread {
   void take_incoming(bool caught_up);
   void receive_all(const epoll_event* events, int count);
   void handle(const Received& received);
+  void append_program(const Supervision& supervision);
   void hold(Listener& listener, const seccomp_notif& notification, const SyscallSignature* signature,
             const TaskInfo& task, const Decoded& decoded);
   static bool is_outward(const SyscallSignature* signature);
@@ -273,6 +274,7 @@ void NotifyThread::handle(const Received& received) {
   const Call call = {notification, signature, task};
   event_.clear();
   const Decoded decoded = append_call(event_, call, *supervision.tables, supervision.view);
+  append_program(supervision);
   const bool held = !refused && supervision.on_held && decoded.endpoint.present && !decoded.endpoint.loopback &&
                     is_outward(signature);
   if (refused) {
@@ -295,6 +297,12 @@ void NotifyThread::handle(const Received& received) {
   }
   if (signature != nullptr && signature->type == "process.exec") listener.processes.expect_exec(tid, decoded.path);
   respond(*listener.fd, notification.id, refused ? -error : recorded ? kContinue : -EPERM);
+}
+
+void NotifyThread::append_program(const Supervision& supervision) {
+  if (supervision.program == 0) return;
+  append_key(event_, "program");
+  append_number(event_, supervision.program);
 }
 
 // A TCP socket before its connect(), or after one that failed.
@@ -385,6 +393,7 @@ void NotifyThread::process_ended(uint32_t listener_id, pid_t process) {
     append_json_string(event_, info->comm);
     append_key(event_, "exe");
     append_json_string(event_, info->exe);
+    append_program(*listener.supervision);
     listener.supervision->record->append(event_, false);
     flush_later();
   }

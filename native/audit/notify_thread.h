@@ -36,6 +36,8 @@ struct Supervision {
   MountView view;
   // The filter with its true answers: what is ERRNO here was only notified to be on record, and is refused.
   std::vector<sock_filter> verdicts;
+  // Told in each event where a sandbox runs several programs; 0: it runs one.
+  uint32_t program = 0;
   // PID 1, to be killed when the record fails and the policy says stop. May be empty.
   Fd init;
 };

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,12 +11,16 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "../sys/fd_passing.h"
+#include "files.h"
 #include "net_ns.h"
 #include "process.h"
 #include "report.h"
@@ -79,7 +84,7 @@ class Reaper {
   void start(std::span<int> fds);
   void forward_signal(uint32_t id, int signal_number, bool group);
   void reap();
-  void ended(Running& running, const siginfo_t& info);
+  void ended(Running& running, const siginfo_t& info, const rusage& own);
   void watch_clocks();
   int timeout_ms() const;
 
@@ -99,7 +104,7 @@ uint32_t word(const uint8_t* bytes, size_t index) {
 
 // False when the supervisor is gone.
 bool Reaper::take_request() {
-  uint8_t bytes[64];
+  uint8_t bytes[PATH_MAX + 64];
   int fds[4] = {-1, -1, -1, -1};
   const ReceivedMessage message = receive_message(control_, bytes, fds);
   if (message.length <= 0) return false;
@@ -110,6 +115,9 @@ bool Reaper::take_request() {
   } else if (message.length >= 12 && word(bytes, 0) == static_cast<uint32_t>(Request::sockets)) {
     const Status sent = send_sockets(control_, static_cast<int>(word(bytes, 1)), word(bytes, 2));
     if (!sent.ok()) report_error(control_, sent);
+  } else if (message.length >= 12 && word(bytes, 0) == static_cast<uint32_t>(Request::open)) {
+    const auto* path = reinterpret_cast<const char*>(bytes) + 12;
+    answer_open(control_, word(bytes, 1), word(bytes, 2) != 0, {path, static_cast<size_t>(message.length) - 12});
   }
   for (size_t i = 0; i < message.fd_count; i++) close(fds[i]);
   return true;
@@ -199,10 +207,12 @@ void Reaper::forward_signal(uint32_t id, int signal_number, bool group) {
 void Reaper::reap() {
   for (;;) {
     siginfo_t info = {};
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0) return;
+    rusage usage = {};
+    // The C library's waitid leaves out the kernel's last argument: what the process and those it waited for have used.
+    if (syscall(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG, &usage) != 0 || info.si_pid == 0) return;
     for (size_t i = 0; i < running_count_; i++) {
       if (running_[i].pid != info.si_pid) continue;
-      ended(running_[i], info);
+      ended(running_[i], info, usage);
       running_[i] = running_[--running_count_];
       break;
     }
@@ -218,21 +228,22 @@ void kill_everything() {
   }
 }
 
-void Reaper::ended(Running& running, const siginfo_t& info) {
+void Reaper::ended(Running& running, const siginfo_t& info, const rusage& own) {
   const uint64_t ended_us = now_us();
+  rusage usage = own;
   if (running.oneshot) {
     kill_everything();
     done_ = true;
+    usage = reaped_usage();
   }
-  const rusage usage = reaped_usage();
   report_exited(control_, {
                               .process = running.id,
                               .code = static_cast<uint32_t>(info.si_code),
                               .status = static_cast<uint32_t>(info.si_status),
                               .reason = running.reason,
                               .wall_us = ended_us - running.started_us,
-                              .user_us = to_us(usage.ru_utime) - to_us(running.usage_before.ru_utime),
-                              .system_us = to_us(usage.ru_stime) - to_us(running.usage_before.ru_stime),
+                              .user_us = to_us(usage.ru_utime),
+                              .system_us = to_us(usage.ru_stime),
                               .max_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024,
                           });
 }
