@@ -17,6 +17,10 @@ export type SkillboxErrorCode =
   | "ERR_NOT_EXECUTABLE"
   /** The program was not found inside the sandbox. */
   | "ERR_NOT_FOUND"
+  /** A file of the sandbox could not be read or written: `errno` says why. */
+  | "ERR_FILE"
+  /** A stream or callback of the caller's, for the program's input or output, failed: `cause` says how. */
+  | "ERR_STREAM"
   /** The audit record could not be written. */
   | "ERR_AUDIT"
   /** Wrong arguments, or a call that does not fit the object's state. */

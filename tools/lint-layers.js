@@ -17,6 +17,7 @@ const layers = [
   "audit",
   "result",
   "sandbox",
+  "library",
   "index",
   "cli",
 ];

@@ -53,6 +53,8 @@ export function describe(event: RecordedEvent): string {
       );
     case "audit.gap":
       return `${integerOf(members["dropped"]) ?? "some"} events were dropped here`;
+    case "program.end":
+      return `${integerOf(members["program"]) ?? ""}: ${listOf(members["argv"], textOf).map(shownWord).join(" ")}`;
     case "privilege":
     case "syscall":
       return `${shownPlain(event.syscall ?? "")} ${describeArguments(args)}`.trimEnd();

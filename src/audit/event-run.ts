@@ -34,16 +34,37 @@ export const runStartFields = {
     .meta({ description: "The seccomp filter; 0 instructions: none." }),
 };
 
+const outcome = z.enum(["exited", "signaled", "timed-out", "out-of-memory", "output-limit", "killed"]);
+const cpuTimeMs = z.strictObject({ user: z.number().nonnegative(), system: z.number().nonnegative() });
+
+/** The end of one of the programs of a kept sandbox. */
+export const programEndFields = {
+  program: z.int().positive(),
+  argv: z.array(z.string()),
+  result: z.strictObject({
+    outcome,
+    exitCode: z.int().optional(),
+    signal: z.string().optional(),
+    wallTimeMs: z.number().nonnegative(),
+    cpuTimeMs,
+  }),
+};
+
 /** RunResult of src/result, without the list of changes and without what the record cannot know of itself. */
 export const runEndFields = {
+  programs: z
+    .int()
+    .nonnegative()
+    .optional()
+    .meta({ description: "How many were started, in a kept sandbox." }),
   result: z.strictObject({
     runId: z.uuid(),
-    outcome: z.enum(["exited", "signaled", "timed-out", "out-of-memory", "output-limit", "killed"]),
+    outcome,
     limit: z.enum(limitNames).optional(),
     exitCode: z.int().optional(),
     signal: z.string().optional(),
     wallTimeMs: z.number().nonnegative(),
-    cpuTimeMs: z.strictObject({ user: z.number().nonnegative(), system: z.number().nonnegative() }),
+    cpuTimeMs,
     memoryPeakBytes: z.number().nonnegative().optional(),
     pidsPeak: z.int().nonnegative().optional(),
     limits: enforcedLimits,

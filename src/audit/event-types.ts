@@ -32,5 +32,6 @@ export const eventTypes: readonly string[] = [
   "process.exit",
   "resource.limit",
   "audit.gap",
+  "program.end",
   "run.end",
 ];

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { auditLevels, limitNames } from "../policy/policy.js";
 import { callTypes } from "./event-types.js";
 import { argumentsSchema, textSchema } from "./event-values.js";
-import { runEndFields, runStartFields } from "./event-run.js";
+import { programEndFields, runEndFields, runStartFields } from "./event-run.js";
 
 /**
  * The events of the audit record, version 1: JSON Lines, one event a line. Fields may be added as long as `v` is 1; those here keep
@@ -29,6 +29,11 @@ const actorFields = {
     .meta({ description: "The thread, where it is not the process's first." }),
   comm: textSchema.meta({ description: "The thread's name, which the program chooses." }),
   exe: textSchema.meta({ description: "The executed file." }),
+  program: z
+    .int()
+    .positive()
+    .optional()
+    .meta({ description: "Which of the programs that were started in a kept sandbox it belongs to." }),
 };
 const actor = z.object(actorFields).partial().shape;
 
@@ -154,6 +159,7 @@ const runStart = z.strictObject({
   ...runStartFields,
   level: z.enum(auditLevels),
 });
+const programEnd = z.strictObject({ ...common, type: z.literal("program.end"), ...programEndFields });
 const runEnd = z.strictObject({ ...common, type: z.literal("run.end"), ...runEndFields });
 
 export const auditEventSchema = z.discriminatedUnion("type", [
@@ -167,6 +173,7 @@ export const auditEventSchema = z.discriminatedUnion("type", [
   processExit,
   resourceLimit,
   auditGap,
+  programEnd,
   runEnd,
 ]);
 

@@ -14,12 +14,14 @@ export interface LineOptions {
   /** Waits for more at the end of the file until the signal, or until the caller stops asking. */
   readonly follow?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** How often to look for more. Default: 100. */
+  readonly pollMs?: number;
 }
 
 /** 256 strings of 4096 bytes, each byte an escape of six. */
 const longestLine = 16 << 20;
 const chunkBytes = 256 << 10;
-const pollMs = 100;
+const usualPollMs = 100;
 
 /** The lines of a file in batches, in memory that does not grow with it. A file that shrinks while it is followed ends. */
 export async function* recordLines(
@@ -30,11 +32,13 @@ export async function* recordLines(
   const line = new PendingLine();
   let number = 1;
   let read = 0;
+  let isLast = options.follow !== true;
   for (;;) {
     const { bytesRead } = await file.read(chunk, 0, chunk.length, null);
     if (bytesRead === 0) {
-      if (options.follow !== true || (await file.stat()).size < read || !(await waited(options.signal)))
-        break;
+      if (isLast || (await file.stat()).size < read) break;
+      // What was written up to the signal is read after it.
+      if (!(await waited(options))) isLast = true;
       continue;
     }
     read += bytesRead;
@@ -50,7 +54,7 @@ export async function* recordLines(
   if (line.length > 0) yield [{ number, bytes: line.take(), ended: false }];
 }
 
-async function waited(signal: AbortSignal | undefined): Promise<boolean> {
+async function waited({ signal, pollMs = usualPollMs }: LineOptions): Promise<boolean> {
   try {
     await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
     return true;

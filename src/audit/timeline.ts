@@ -67,6 +67,7 @@ const alone = new Set([
   "run.end",
   "audit.gap",
   "resource.limit",
+  "program.end",
   "net.dns",
   "net.http",
 ]);

@@ -52,7 +52,7 @@ async function runWith(argv: readonly string[], policy: Policy, options: ExecOpt
       environment: process.env,
       auditFile: options.audit,
       commit: options.commit,
-      stdio: { stdin: 0, stdout: 1, stderr: 2, sinks },
+      stdio,
       onStart: (program) => {
         stop = forwardSignals(program);
       },
@@ -63,7 +63,11 @@ async function runWith(argv: readonly string[], policy: Policy, options: ExecOpt
 }
 
 /** Only where output is capped do bytes pass through this process; until then its own streams stay untouched. */
-const sinks = { stdout: () => process.stdout, stderr: () => process.stderr };
+const stdio = {
+  stdin: { fd: 0 },
+  stdout: { fd: 1, sink: () => process.stdout },
+  stderr: { fd: 2, sink: () => process.stderr },
+};
 
 /** What ended the run, where it was not the program: one line, since the exit status alone does not tell. */
 function explainEnd({ outcome, limit, limits }: RunResult): void {

@@ -38,6 +38,8 @@ export function statusOfError(error: SkillboxError): number {
     case "ERR_LIMIT_UNSUPPORTED":
     case "ERR_HOST":
     case "ERR_LAUNCH":
+    case "ERR_FILE":
+    case "ERR_STREAM":
     case "ERR_AUDIT":
     case "ERR_USAGE":
     case "ERR_INTERNAL":

@@ -67,6 +67,8 @@ export interface AuditRecord {
     view: Uint8Array,
     verdicts: Uint8Array,
     onHeld: ((call: HeldCall) => void) | undefined,
+    /** Told in each event; 0: the sandbox runs one program. */
+    program: number,
   ): void;
   /** Waits, for microseconds, until all of the dead tasks' calls are recorded and written. */
   drain(): void;

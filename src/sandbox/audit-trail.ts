@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, openSync, statSync } from "node:fs";
-import { constants } from "node:os";
+import { closeSync, createReadStream, fstatSync, mkdtempSync, openSync, rmSync, statSync } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
 import { encodeAuditTables } from "../audit/encode-tables.js";
 import { SkillboxError } from "../errors.js";
 import type { AuditRecord, AuditTables, Binding, HeldCall } from "../native/binding.js";
@@ -17,6 +19,15 @@ export interface Supervision {
   readonly verdicts: Uint8Array;
   /** Judges what leads outside; without it the kernel does. */
   readonly onHeld: ((call: HeldCall) => void) | undefined;
+  /** Which one, where the sandbox runs several; 0: there is one. */
+  readonly program: number;
+}
+
+export interface AuditFiles {
+  /** Without one only a count is kept, or a file without a name. */
+  readonly auditFile?: string | undefined;
+  /** Whether {@link AuditTrail.read} is to work. */
+  readonly keepRecord?: boolean | undefined;
 }
 
 /** The audit record of one run, from its first line to its last. */
@@ -25,19 +36,50 @@ export class AuditTrail {
   readonly #record: AuditRecord;
   readonly #file: string | undefined;
   readonly #stopOnFailure: boolean;
+  readonly #closed = new AbortController();
+  /** A descriptor to read from. */
+  readonly #readable: number | undefined;
   #tables: AuditTables | undefined;
 
-  private constructor(binding: Binding, runId: string, file: string | undefined, policy: AuditPolicy) {
+  private constructor(binding: Binding, runId: string, policy: AuditPolicy, files: AuditFiles) {
+    const { auditFile: file, keepRecord = false } = files;
     this.#binding = binding;
     this.#file = file;
     this.#stopOnFailure = policy.onFailure === "stop";
-    const fd = file === undefined ? -1 : openRecordFile(file);
+    const fd = file !== undefined ? openRecordFile(file) : keepRecord ? openNamelessFile() : -1;
+    if (keepRecord) this.#readable = openSync(`/proc/self/fd/${fd}`, "r");
     this.#record = binding.openRecord(fd, runId, policy.maxBytes, this.#stopOnFailure);
   }
 
   /** Creates the file, or empties it. Throws ERR_AUDIT where that is not possible. */
-  static open(binding: Binding, runId: string, file: string | undefined, policy: AuditPolicy): AuditTrail {
-    return new AuditTrail(binding, runId, file, policy);
+  static open(binding: Binding, runId: string, policy: AuditPolicy, files: AuditFiles): AuditTrail {
+    return new AuditTrail(binding, runId, policy, files);
+  }
+
+  /** Aborted when there will be no more events. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** The record from its beginning, for whoever closes the handle. Throws ERR_USAGE where none is kept, or no more. */
+  async read(): Promise<FileHandle> {
+    if (this.#readable !== undefined && !this.closed.aborted)
+      return open(`/proc/self/fd/${this.#readable}`, "r");
+    if (this.#readable !== undefined && this.#file !== undefined) return open(this.#file, "r");
+    throw new SkillboxError(
+      "ERR_USAGE",
+      this.#readable === undefined
+        ? "no events are kept of this run"
+        : "the events of a run that is over are gone",
+      { hint: this.#readable === undefined ? "ask for them: events: true" : "give it a file: auditFile" },
+    );
+  }
+
+  /** Nothing is written after it. */
+  close(): void {
+    if (this.closed.aborted) return;
+    this.#closed.abort();
+    if (this.#readable !== undefined) closeSync(this.#readable);
   }
 
   /** Appends an event of our own. Throws ERR_AUDIT where the record has failed and the policy says stop. */
@@ -53,9 +95,9 @@ export class AuditTrail {
   }
 
   /** Takes a program's listener over. */
-  supervise({ listener, init, arch, view, verdicts, onHeld }: Supervision): void {
+  supervise({ listener, init, arch, view, verdicts, onHeld, program }: Supervision): void {
     this.#tables ??= this.#binding.loadAuditTables(encodeAuditTables(arch));
-    this.#record.supervise(listener, init, this.#tables, view, verdicts, onHeld);
+    this.#record.supervise(listener, init, this.#tables, view, verdicts, onHeld, program);
   }
 
   /** To be called when the sandbox is dead: all that it did is in the record then. */
@@ -79,12 +121,15 @@ export class AuditTrail {
     );
   }
 
-  async summary(): Promise<RunResult["audit"]> {
+  /** How many there are by now. */
+  counts(): Pick<RunResult["audit"], "events" | "denied" | "dropped"> {
     const { events, denied, dropped } = this.#record.status();
+    return { events, denied, dropped };
+  }
+
+  async summary(): Promise<RunResult["audit"]> {
     return {
-      events,
-      denied,
-      dropped,
+      ...this.counts(),
       file: this.#file,
       sha256: this.#file === undefined ? undefined : await hashFile(this.#file),
     };
@@ -108,6 +153,16 @@ function openRecordFile(file: string): number {
     stage: "audit",
     hint: "choose another file with --audit",
   });
+}
+
+/** For a record that only this process reads; gone with it. */
+function openNamelessFile(): number {
+  const directory = mkdtempSync(join(tmpdir(), "skillbox-record-"));
+  try {
+    return openSync(join(directory, "record.jsonl"), "wx", 0o600);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 /** Undefined for a device: /dev/full and /dev/null have no content, and the first has no end either. */

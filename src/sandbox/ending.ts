@@ -13,10 +13,19 @@ const patienceMs = 1000;
 /** cgroup v1 has no counter that can be waited for without an eventfd. */
 const memoryPollMs = 100;
 
+/** What is to be ended. */
+export interface EndingProgram {
+  readonly sandbox: Sandbox;
+  readonly id: number;
+  /** The sandbox ends with it: PID 1 kills whatever else there is. Otherwise its process group goes. */
+  readonly oneshot: boolean;
+}
+
 /** Why a run is ended from outside; the first reason wins. */
 export class Ending {
   #reason: EndingReason | undefined;
-  #sandbox: { readonly sandbox: Sandbox; readonly program: number } | undefined;
+  #program: EndingProgram | undefined;
+  #oomKillsBefore = 0;
   #cgroup: Cgroup | undefined;
   #patience: NodeJS.Timeout | undefined;
   #memoryPoll: NodeJS.Timeout | undefined;
@@ -35,14 +44,10 @@ export class Ending {
     return performance.now() - this.#startedMs;
   }
 
-  attach(
-    sandbox: Sandbox,
-    program: number,
-    signal: AbortSignal | undefined,
-    cgroup: Cgroup | undefined,
-  ): void {
-    this.#sandbox = { sandbox, program };
+  attach(program: EndingProgram, signal: AbortSignal | undefined, cgroup: Cgroup | undefined): void {
+    this.#program = program;
     this.#cgroup = cgroup;
+    this.#oomKillsBefore = cgroup?.stats().oomKills ?? 0;
     if (signal !== undefined) {
       const abort = (): void => {
         this.begin("killed");
@@ -64,16 +69,16 @@ export class Ending {
   begin(outcome: Outcome, limit?: LimitName): void {
     if (this.#reason !== undefined) return;
     this.#reason = limit === undefined ? { outcome } : { outcome, limit };
-    const attached = this.#sandbox;
-    if (attached === undefined) return;
+    const program = this.#program;
+    if (program === undefined) return;
     // PID 1 kills everything when the program ends, and still has the account of it.
-    attached.sandbox.signal(attached.program, "SIGKILL", false);
-    this.#patience = setTimeout(() => void attached.sandbox.close(), patienceMs);
+    program.sandbox.signal(program.id, "SIGKILL", !program.oneshot);
+    this.#patience = setTimeout(() => void program.sandbox.close(), patienceMs);
   }
 
   /** Whether the kernel killed something for want of memory within the limit. */
   foundOutOfMemory(): boolean {
-    return (this.#cgroup?.stats().oomKills ?? 0) > 0;
+    return (this.#cgroup?.stats().oomKills ?? 0) > this.#oomKillsBefore;
   }
 
   detach(): void {

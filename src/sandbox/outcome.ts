@@ -2,13 +2,13 @@ import type { LimitName } from "../policy/policy.js";
 import type { CommitResult, EnforcedLimit, Outcome, OverlayChange, RunResult } from "../result/run-result.js";
 import type { Cgroup } from "./cgroup.js";
 import type { Ending } from "./ending.js";
-import type { Preparation } from "./prepare.js";
+import type { SandboxPreparation } from "./prepare.js";
 import type { ExitReport } from "./reports.js";
 
 /** All that is known of a run when everything in its sandbox is dead. */
 export interface Ended {
   readonly runId: string;
-  readonly preparation: Preparation;
+  readonly preparation: SandboxPreparation;
   readonly cgroup: Cgroup | undefined;
   readonly ending: Ending;
   readonly layers: readonly string[];

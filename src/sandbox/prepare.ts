@@ -7,23 +7,22 @@ import { parseMountinfo } from "../host/mountinfo.js";
 import { compile, plannedMounts, type PlannedMount } from "../plan/compile.js";
 import { programEnvironment } from "../plan/environment.js";
 import { resolveGrants, type ResolvedFilesystem } from "../plan/grants.js";
-import { findInterpreter, hostFiles, type Interpreter } from "../plan/interpreter.js";
+import { findInterpreter, hostFiles, type Interpreter, type ReadOnlyMount } from "../plan/interpreter.js";
 import type { LaunchPlan, ProcessPlan } from "../plan/launch-plan.js";
 import { planLimits, type LimitPlan } from "../plan/limits.js";
 import { hostViewDirectories } from "../plan/system-mounts.js";
 import { realWorkingDirectory, workingDirectoryGrant } from "../plan/working-directory.js";
+import { pathContains } from "../policy/paths.js";
 import type { AuditLevel, Policy } from "../policy/policy.js";
 import { compileFilter, type CompiledFilter } from "../seccomp/filter.js";
 import type { Arch } from "../seccomp/syscall-table.js";
 import { filterInput, hostArchitecture } from "./filter-input.js";
 
-export interface PrepareRequest {
+export interface SandboxRequest {
   readonly policy: Policy;
-  /** The program and its arguments. */
-  readonly argv: readonly string[];
   /** Absolute; links are resolved once, and it is shown read-only inside if nothing else shows it. */
   readonly cwd: string;
-  /** The caller's variables; the program gets those that the policy passes. */
+  /** The caller's variables; a program gets those that the policy passes. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Makes a directory on disk for an overlay's upper layer; without it they are tmpfs. */
   readonly makeUpper?: (() => string) | undefined;
@@ -33,60 +32,148 @@ export interface PrepareRequest {
   readonly hidden?: readonly string[];
 }
 
-/** All that is decided before anything is started; also what `policy explain` shows. */
-export interface Preparation {
+export interface PrepareRequest extends SandboxRequest {
+  /** The program and its arguments. */
+  readonly argv: readonly string[];
+}
+
+/** All that is decided before a sandbox is started. */
+export interface SandboxPreparation {
   readonly plan: LaunchPlan;
-  readonly process: Omit<ProcessPlan, "id" | "oneshot">;
   readonly limits: LimitPlan;
   readonly filter: CompiledFilter;
   readonly arch: Arch;
+  /** Real path of where programs start. */
+  readonly cwd: string;
   readonly mounts: readonly PlannedMount[];
   readonly filesystem: ResolvedFilesystem;
+  /** Directories that the named programs add to PATH. */
+  readonly environmentPath: readonly string[];
   readonly notes: readonly string[];
 }
 
-/** Compiles a policy for this host, caller and command. Changes nothing. Throws SkillboxError for what cannot be. */
-export function prepare(asked: PrepareRequest): Preparation {
-  const request = { ...asked, cwd: realWorkingDirectory(asked.cwd) };
-  const { policy, argv, cwd } = request;
-  const [argv0] = argv;
-  if (argv0 === undefined || argv0 === "") throw new SkillboxError("ERR_USAGE", "no program to run");
+export type PreparedProcess = Omit<ProcessPlan, "id" | "oneshot">;
 
-  refuseUnsupported(policy);
+/** All that is decided before one program is started in a sandbox of its own; also what `policy explain` shows. */
+export interface Preparation extends SandboxPreparation {
+  readonly process: PreparedProcess;
+}
+
+/** Compiles a policy for this host, caller and command. Changes nothing. Throws SkillboxError for what cannot be. */
+export function prepare(request: PrepareRequest): Preparation {
+  const cwd = realWorkingDirectory(request.cwd);
+  const filesystem = filesystemOf({ ...request, cwd });
+  const program = findProgram(argv0Of(request.argv), filesystem, { ...request, cwd });
+  const sandbox = compileSandbox(request, cwd, filesystem, [program]);
+  return { ...sandbox, process: processOf(sandbox, { ...request, cwd }, program) };
+}
+
+/**
+ * Compiles a policy for this host and caller, for programs that are not known yet. `programs` are those among them, by name
+ * or path, whose installations lie outside the system's directories and have to be shown.
+ */
+export function prepareSandbox(request: SandboxRequest, programs: readonly string[]): SandboxPreparation {
+  const cwd = realWorkingDirectory(request.cwd);
+  const filesystem = filesystemOf({ ...request, cwd });
+  const found = programs.map((name) => findProgram(name, filesystem, { ...request, cwd }));
+  return compileSandbox(request, cwd, filesystem, found);
+}
+
+/** What a program needs to be started in a sandbox that is there. Throws ERR_NOT_FOUND for one that it does not show. */
+export function prepareProcess(
+  sandbox: SandboxPreparation,
+  request: Pick<PrepareRequest, "policy" | "argv" | "environment" | "cwd">,
+): PreparedProcess {
+  const argv0 = argv0Of(request.argv);
+  const program = findProgram(argv0, sandbox.filesystem, request);
+  const missing = program.prefixes.find(
+    ({ target }) => !sandbox.mounts.some((mount) => pathContains(mount.target, target)),
+  );
+  if (missing !== undefined) {
+    throw new SkillboxError(
+      "ERR_NOT_FOUND",
+      `${argv0} needs ${missing.target}, which the sandbox does not show`,
+      {
+        stage: "program",
+        hint: `name it when the sandbox is made: programs: [${JSON.stringify(argv0)}]`,
+      },
+    );
+  }
+  return processOf(sandbox, request, program);
+}
+
+function argv0Of([argv0]: readonly string[]): string {
+  if (argv0 === undefined || argv0 === "") throw new SkillboxError("ERR_USAGE", "no program to run");
+  return argv0;
+}
+
+function filesystemOf(request: SandboxRequest): ResolvedFilesystem {
+  refuseUnsupported(request.policy);
+  return hide(withWorkingDirectory(resolveGrants(request.policy), request), request.hidden ?? []);
+}
+
+function compileSandbox(
+  { policy, auditLevel, makeUpper }: SandboxRequest,
+  cwd: string,
+  filesystem: ResolvedFilesystem,
+  programs: readonly Program[],
+): SandboxPreparation {
   const limits = planLimits(policy.resources, probeCgroups);
-  const filesystem = hide(withWorkingDirectory(resolveGrants(policy), request), request.hidden ?? []);
-  const program = findProgram(argv0, filesystem, request);
   const arch = hostArchitecture();
-  const filter = compileFilter(filterInput(policy, arch, request.auditLevel ?? policy.audit.level));
+  const filter = compileFilter(filterInput(policy, arch, auditLevel ?? policy.audit.level));
+  const prefixes = withoutRepetition(programs.flatMap((program) => program.prefixes));
   const plan = compile({
     policy,
     filesystem,
-    prefixes: program.prefixes,
+    prefixes,
     user: insideUser(),
     seccomp: { program: filter.program, listener: filter.notifies },
     mountPoints: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map(
       ({ mountPoint }) => mountPoint,
     ),
-    uppers: makeUppers(filesystem, request.makeUpper),
+    uppers: makeUppers(filesystem, makeUpper),
   });
   return {
     plan,
-    process: {
-      args: argv,
-      env: programEnvironment(policy.environment, request.environment, program.environmentPath),
-      cwd,
-      candidates: program.candidates,
-      umask: 0o022,
-      wallTimeMs: limits.wallTimeMs,
-      cpuTimeMs: limits.cpuTimeMs,
-      rlimits: limits.rlimits,
-    },
     limits,
     filter,
     arch,
-    mounts: plannedMounts(program.prefixes, filesystem),
+    cwd,
+    mounts: plannedMounts(prefixes, filesystem),
     filesystem,
-    notes: program.notes,
+    environmentPath: programs.flatMap(({ environmentPath }) => environmentPath),
+    notes: [...new Set(programs.flatMap(({ notes }) => notes))],
+  };
+}
+
+/** Two programs may need the same installation, or one that lies in the other's. */
+function withoutRepetition(mounts: readonly ReadOnlyMount[]): readonly ReadOnlyMount[] {
+  return mounts.filter(
+    (mount, index) =>
+      !mounts.some(
+        (other, position) =>
+          position !== index &&
+          pathContains(other.target, mount.target) &&
+          (other.target !== mount.target || position < index),
+      ),
+  );
+}
+
+function processOf(
+  { limits, environmentPath }: SandboxPreparation,
+  { policy, argv, environment, cwd }: Pick<PrepareRequest, "policy" | "argv" | "environment" | "cwd">,
+  program: Program,
+): PreparedProcess {
+  const searchPath = [...new Set([...program.environmentPath, ...environmentPath])];
+  return {
+    args: argv,
+    env: programEnvironment(policy.environment, environment, searchPath),
+    cwd,
+    candidates: program.candidates,
+    umask: 0o022,
+    wallTimeMs: limits.wallTimeMs,
+    cpuTimeMs: limits.cpuTimeMs,
+    rlimits: limits.rlimits,
   };
 }
 
@@ -99,7 +186,7 @@ function insideUser(): { readonly uid: number; readonly gid: number } {
   return uid === 0 ? { uid: 1000, gid: 1000 } : { uid, gid: process.getegid?.() ?? 0 };
 }
 
-function withWorkingDirectory(filesystem: ResolvedFilesystem, request: PrepareRequest): ResolvedFilesystem {
+function withWorkingDirectory(filesystem: ResolvedFilesystem, request: SandboxRequest): ResolvedFilesystem {
   const visible = request.policy.filesystem.root === "host" ? hostViewDirectories() : [];
   const home = request.environment["HOME"] ?? homedir();
   const grant = workingDirectoryGrant(request.cwd, home, filesystem.grants, visible);
@@ -142,7 +229,11 @@ interface Program extends Pick<Interpreter, "prefixes" | "environmentPath" | "no
 
 const standardPath = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-function findProgram(argv0: string, filesystem: ResolvedFilesystem, request: PrepareRequest): Program {
+function findProgram(
+  argv0: string,
+  filesystem: ResolvedFilesystem,
+  request: Pick<SandboxRequest, "policy" | "cwd" | "environment">,
+): Program {
   if (request.policy.filesystem.root !== "host") {
     // Another root has its own programs: PID 1 looks for them there.
     const candidates = argv0.includes("/")

@@ -12,7 +12,9 @@ export type InitReport =
   /** Sockets on port 53. */
   | { readonly type: "resolver" }
   /** Unbound TCP sockets. */
-  | { readonly type: "sockets"; readonly family: 4 | 6 };
+  | { readonly type: "sockets"; readonly family: 4 | 6 }
+  /** A file, or why there is none: "ENOENT". */
+  | { readonly type: "opened"; readonly request: number; readonly errno: string | undefined };
 
 export interface InitFailure {
   readonly stage: string;
@@ -56,6 +58,8 @@ export function decodeReport(message: Uint8Array): InitReport {
       return { type: "resolver" };
     case 9:
       return { type: "sockets", family: read.u32() === familyNumbers[6] ? 6 : 4 };
+    case 10:
+      return { type: "opened", request: read.u32(), errno: errnoOf(read.u32()) };
     default:
       throw new RangeError(`unknown report ${type} from skillbox-init`);
   }
@@ -72,6 +76,11 @@ export function encodeSignalRequest(process: number, signal: number, group: bool
 
 export function encodeSocketsRequest(family: 4 | 6, count: number): Uint8Array {
   return words(3, familyNumbers[family], count);
+}
+
+/** A regular file, to be read or to be written from its beginning. */
+export function encodeOpenRequest(request: number, path: string, toWrite: boolean): Uint8Array {
+  return Buffer.concat([words(4, request, toWrite ? 1 : 0), Buffer.from(path)]);
 }
 
 /** AF_INET and AF_INET6 (linux/socket.h). */
@@ -103,6 +112,10 @@ function readExit(read: ReportReader): ExitReport {
     systemTimeMs: read.u64() / 1000,
     maxRssBytes: read.u64(),
   };
+}
+
+function errnoOf(number: number): string | undefined {
+  return number === 0 ? undefined : nameOf(constants.errno, number);
 }
 
 /** The first name of a number, or the number itself. */

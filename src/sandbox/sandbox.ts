@@ -9,6 +9,7 @@ import { launchError, processError } from "./launch-error.js";
 import {
   decodeReport,
   encodeExecRequest,
+  encodeOpenRequest,
   encodeSignalRequest,
   encodeSocketsRequest,
   type ExitReport,
@@ -42,6 +43,8 @@ export class Sandbox {
   readonly #dead = new Deferred<undefined>();
   readonly #exits = new Map<number, Deferred<ExitReport>>();
   readonly #uppers = new Map<number, number>();
+  readonly #opening = new Map<number, Deferred<number>>();
+  #nextOpen = 1;
   #pid: number | undefined;
   #failure: SkillboxError | undefined;
 
@@ -109,6 +112,25 @@ export class Sandbox {
     this.#channel.send(encodeSignalRequest(process, constants.signals[signal], group), []);
   }
 
+  /**
+   * Opens a regular file as a program inside would; the descriptor is the caller's (closeFd of the binding). Rejects with
+   * ERR_FILE, whose `errno` says why.
+   */
+  async open(path: string, access: "read" | "write"): Promise<number> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const request = this.#nextOpen++;
+    const opened = new Deferred<number>();
+    this.#opening.set(request, opened);
+    this.#channel.send(encodeOpenRequest(request, path, access === "write"), []);
+    try {
+      return await opened.promise;
+    } catch (error) {
+      throw error instanceof OpenError ? fileError(path, access, error.errno) : error;
+    } finally {
+      this.#opening.delete(request);
+    }
+  }
+
   /** Asks for unbound TCP sockets of the sandbox's network namespace; they come to `network.addSockets`. */
   requestSockets(family: 4 | 6, count: number): void {
     this.#channel.send(encodeSocketsRequest(family, count), []);
@@ -152,6 +174,15 @@ export class Sandbox {
         if (this.#options.network !== undefined) this.#options.network.addSockets(report.family, fds);
         else fds.forEach((extra) => this.#native.binding.closeFd(extra));
         return;
+      case "opened": {
+        const opened = this.#opening.get(report.request);
+        if (report.errno !== undefined) opened?.reject(new OpenError(report.errno));
+        else if (fd !== undefined) {
+          if (opened === undefined) this.#native.binding.closeFd(fd);
+          else opened.resolve(fd);
+        }
+        return;
+      }
       case "error":
         this.#fail(launchError(report));
         return;
@@ -171,6 +202,8 @@ export class Sandbox {
     this.#ready.reject(this.#failure);
     for (const exit of this.#exits.values()) exit.reject(this.#failure);
     this.#exits.clear();
+    for (const opened of this.#opening.values()) opened.reject(this.#failure);
+    this.#opening.clear();
   }
 
   #gone(): void {
@@ -182,6 +215,33 @@ export class Sandbox {
       }),
     );
   }
+}
+
+/** open(2)'s answer. */
+class OpenError extends Error {
+  readonly errno: string;
+
+  constructor(errno: string) {
+    super(errno);
+    this.errno = errno;
+  }
+}
+
+function fileError(path: string, access: "read" | "write", errno: string): SkillboxError {
+  const reason = errno === "EINVAL" ? "not the absolute path of a regular file" : errno;
+  return new SkillboxError(
+    "ERR_FILE",
+    `${path} cannot be ${access === "read" ? "read" : "written"} in the sandbox: ${reason}`,
+    {
+      stage: "file",
+      errno,
+      ...(errno === "ENOENT" || errno === "EROFS" || errno === "EACCES"
+        ? {
+            hint: "paths are as the programs see them; /tmp, $HOME and what the policy grants to write are writable",
+          }
+        : {}),
+    },
+  );
 }
 
 function sourceFacts(plan: LaunchPlan): ReadonlyMap<string, SourceFacts> {

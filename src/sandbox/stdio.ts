@@ -1,22 +1,39 @@
-import { once } from "node:events";
-import { createReadStream, fstatSync, readFileSync } from "node:fs";
-import { Socket } from "node:net";
+import { fstatSync, readFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
-import { finished } from "node:stream/promises";
 import { SkillboxError } from "../errors.js";
 import type { Binding } from "../native/binding.js";
 import { isErrno } from "../plan/grants.js";
+import { openInput } from "./stdio-input.js";
+import { awaitQuiet, pumpOut, type Pumped } from "./stdio-output.js";
+
+/** What the program reads: a descriptor of the caller's, or bytes that go to it through a pipe. */
+export type Input =
+  | { readonly fd: number }
+  | { readonly source: AsyncIterable<Uint8Array | string> }
+  /** Gets the end to write to. */
+  | { readonly connect: (pipe: Socket) => void };
+
+/** Where the program's output goes: a descriptor of the caller's, whose sink gets the bytes where they are counted, or a sink. */
+export interface Output {
+  readonly fd?: number;
+  readonly sink: () => Writable;
+  /** The run does not end before the sink has all of it. Default: true; false for a stream that somebody may read later. */
+  readonly awaited?: boolean;
+}
 
 export interface StdioRequest {
-  readonly stdin: number;
-  readonly stdout: number;
-  readonly stderr: number;
-  /** Where capped output goes; the descriptors themselves are used without a cap. */
-  readonly sinks: { readonly stdout: () => Writable; readonly stderr: () => Writable };
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
   /** Bytes of stdout and stderr together. */
   readonly outputBytes: number | undefined;
   readonly onOutputExceeded: () => void;
+  /** A source or sink of the caller's failed. Without it a failed sink is a reader that went away: SIGPIPE. */
+  readonly onStreamError?: (name: StreamName, cause: unknown) => void;
 }
+
+export type StreamName = "stdin" | "stdout" | "stderr";
 
 /** The program's descriptors 0, 1 and 2, and what moves bytes on its behalf. */
 export interface Stdio {
@@ -25,6 +42,8 @@ export interface Stdio {
   release(): void;
   /** Resolves when all that the program wrote has been passed on. */
   drained(): Promise<void>;
+  /** The same where programs that live on may hold the pipes open: nothing more is awaited after a pause. */
+  quiet(): Promise<void>;
 }
 
 /**
@@ -33,33 +52,29 @@ export interface Stdio {
  * Throws ERR_USAGE for descriptors that no program should get.
  */
 export function openStdio(binding: Binding, request: StdioRequest): Stdio {
-  for (const [fd, name] of [
-    [request.stdin, "stdin"],
-    [request.stdout, "stdout"],
-    [request.stderr, "stderr"],
-  ] as const) {
-    refuseUnsafe(binding, fd, name);
-  }
-  const ours: number[] = [];
-  const flows: Promise<void>[] = [];
-  const stopped: Socket[] = [];
-  const stdin = fstatSync(request.stdin).isFile() ? pumpIn(binding, request.stdin, ours) : request.stdin;
+  const { stdin, stdout, stderr } = request;
+  if ("fd" in stdin) refuseUnsafe(binding, stdin.fd, "stdin");
+  if (stdout.fd !== undefined) refuseUnsafe(binding, stdout.fd, "stdout");
+  if (stderr.fd !== undefined) refuseUnsafe(binding, stderr.fd, "stderr");
+  const pumped: Pumped = { ours: [], outputs: [], stopped: [] };
   const counter = { left: request.outputBytes ?? Infinity, exceeded: request.onOutputExceeded };
-  const out = (fd: number, sink: () => Writable): number =>
-    request.outputBytes === undefined ? fd : pumpOut(binding, sink(), counter, { ours, flows, stopped });
-  const fds = [
-    stdin,
-    out(request.stdout, request.sinks.stdout),
-    out(request.stderr, request.sinks.stderr),
-  ] as const;
+  const out = (output: Output, name: StreamName): number =>
+    output.fd !== undefined && request.outputBytes === undefined
+      ? output.fd
+      : pumpOut(binding, output, counter, pumped, (cause) => request.onStreamError?.(name, cause));
+  const input = openInput(binding, stdin, pumped.ours, (cause) => request.onStreamError?.("stdin", cause));
+  const fds = [input, out(stdout, "stdout"), out(stderr, "stderr")] as const;
   return {
     fds,
     release: () => {
-      for (const fd of ours.splice(0)) binding.closeFd(fd);
-      for (const pipe of stopped.splice(0)) pipe.destroy();
+      for (const fd of pumped.ours.splice(0)) binding.closeFd(fd);
+      for (const pipe of pumped.stopped.splice(0)) pipe.destroy();
     },
     drained: async () => {
-      await Promise.all(flows);
+      await Promise.all(pumped.outputs.map(({ flow }) => flow));
+    },
+    quiet: async () => {
+      await Promise.all(pumped.outputs.map(awaitQuiet));
     },
   };
 }
@@ -97,82 +112,4 @@ function refuseUnsafe(binding: Binding, fd: number, name: string): void {
 function isNetworkSocket(inode: number): boolean {
   const known = readFileSync("/proc/self/net/unix", "latin1");
   return !new RegExp(`^(?:\\S+ ){6} *${inode}(?: |$)`, "m").test(known);
-}
-
-function pumpIn(binding: Binding, fd: number, ours: number[]): number {
-  const [readEnd, writeEnd] = binding.pipe();
-  ours.push(readEnd);
-  const pipe = new Socket({ fd: writeEnd, readable: false, writable: true });
-  // A program that does not read its input to the end is no error.
-  pipe.on("error", () => undefined);
-  feed(createReadStream("", { fd, autoClose: false }), pipe).catch(() => pipe.destroy());
-  // What nobody reads must not keep the process alive.
-  pipe.unref();
-  return readEnd;
-}
-
-/**
- * What pipe() does, which compares its target with process.stdout: to touch that makes the caller's stdout non-blocking,
- * and the program, which shares it, fails to write with EAGAIN.
- */
-async function feed(source: AsyncIterable<Buffer>, target: Socket): Promise<void> {
-  for await (const chunk of source) {
-    if (target.destroyed) return;
-    if (!target.write(chunk)) await once(target, "drain");
-  }
-  target.end();
-}
-
-interface Pumped {
-  readonly ours: number[];
-  readonly flows: Promise<void>[];
-  readonly stopped: Socket[];
-}
-
-function pumpOut(
-  binding: Binding,
-  sink: Writable,
-  counter: { left: number; readonly exceeded: () => void },
-  { ours, flows, stopped }: Pumped,
-): number {
-  const [readEnd, writeEnd] = binding.pipe();
-  ours.push(writeEnd);
-  const pipe = new Socket({ fd: readEnd, readable: true, writable: false });
-  pipe.on("data", (chunk: Buffer) => {
-    const part = chunk.subarray(0, Math.max(0, counter.left));
-    counter.left -= chunk.length;
-    if (part.length > 0 && !sink.write(part)) {
-      pipe.pause();
-      sink.once("drain", () => pipe.resume());
-    }
-    if (counter.left < 0) {
-      // Left full rather than closed: SIGPIPE would let the program choose how it ends.
-      pipe.removeAllListeners("data").pause();
-      stopped.push(pipe);
-      counter.exceeded();
-    }
-  });
-  // A reader that went away ends the program by SIGPIPE, as it would without us.
-  sink.once("error", () => pipe.destroy());
-  flows.push(
-    finished(pipe, { writable: false })
-      .catch(() => undefined)
-      .then(async () => {
-        await flushed(sink);
-      }),
-  );
-  return writeEnd;
-}
-
-/** A sink may still hold what was written to it, and the process may exit as soon as the run is over. */
-async function flushed(sink: Writable): Promise<void> {
-  if (sink.writableLength === 0 || sink.destroyed) return;
-  await new Promise<void>((resolve) => {
-    sink.once("error", () => {
-      resolve();
-    });
-    sink.write("", () => {
-      resolve();
-    });
-  });
 }

@@ -87,10 +87,9 @@ export async function runNetworked(
       cwd: box.work,
       environment: callerEnvironment(box),
       stdio: {
-        stdin: fds[0],
-        stdout: fds[1],
-        stderr: fds[2],
-        sinks: { stdout: () => process.stdout, stderr: () => process.stderr },
+        stdin: { fd: fds[0] },
+        stdout: { fd: fds[1], sink: () => process.stdout },
+        stderr: { fd: fds[2], sink: () => process.stderr },
       },
       auditFile,
       signal: request.signal,

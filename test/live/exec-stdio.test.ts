@@ -199,13 +199,13 @@ liveTest("8 MiB of environment, or of arguments, are refused as the kernel refus
     const output = openSync(box.at("output"), "w");
     const nothing = openSync("/dev/null", "r+");
     try {
-      const sinks = { stdout: () => process.stdout, stderr: () => process.stderr };
+      const sink = () => process.stdout;
       return await run({
         policy: { ...policy, environment: { pass: [], set } },
         argv,
         cwd: box.work,
         environment: callerEnvironment(box),
-        stdio: { stdin: nothing, stdout: output, stderr: output, sinks },
+        stdio: { stdin: { fd: nothing }, stdout: { fd: output, sink }, stderr: { fd: output, sink } },
       });
     } finally {
       closeSync(output);

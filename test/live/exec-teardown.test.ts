@@ -15,7 +15,8 @@ import { scratch, type Scratch } from "../helpers/scratch.js";
 const liveTest = requires(test, "userns");
 
 const nothing = openSync("/dev/null", "r+");
-const sinks = { stdout: () => process.stdout, stderr: () => process.stderr };
+const output = { fd: nothing, sink: () => process.stdout };
+const stdio = { stdin: { fd: nothing }, stdout: output, stderr: output };
 
 async function runInProcess(
   box: Scratch,
@@ -28,7 +29,7 @@ async function runInProcess(
     argv,
     cwd: box.work,
     environment: callerEnvironment(box),
-    stdio: { stdin: nothing, stdout: nothing, stderr: nothing, sinks },
+    stdio,
     signal,
   });
 }
@@ -120,7 +121,7 @@ liveTest.serial(
         argv: ["sleep", "600"],
         cwd: box.work,
         environment: callerEnvironment(box),
-        stdio: { stdin: nothing, stdout: nothing, stderr: nothing, sinks },
+        stdio,
         signal: controller.signal,
         onStart: () => {
           // Stopped in the middle of its set-up, as on a machine that has other things to do.

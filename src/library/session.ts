@@ -1,0 +1,257 @@
+import { resolve } from "node:path";
+import type { AuditEvent } from "../audit/event.js";
+import { SkillboxError } from "../errors.js";
+import type { CommitResult, OverlayChange, RunResult } from "../result/run-result.js";
+import { Ending } from "../sandbox/ending.js";
+import { runResult } from "../sandbox/outcome.js";
+import { prepareProcess, prepareSandbox, type PreparedProcess } from "../sandbox/prepare.js";
+import { Program } from "../sandbox/program.js";
+import { Session } from "../sandbox/session.js";
+import type { Policy } from "../policy/policy.js";
+import { account, meterDifference, type Meter } from "./account.js";
+import { logEvents, recordedEvents } from "./events.js";
+import { checkLimits, lower } from "./exec-limits.js";
+import type { ExecOptions, SessionOptions } from "./options.js";
+import { withFile } from "./files.js";
+import { effectivePolicy } from "./policy.js";
+import { SandboxRun } from "./run.js";
+import { checkArgv } from "./sandbox.js";
+import { openStreams, type ProgramStreams } from "./streams.js";
+
+type Stdio = ProgramStreams["stdio"];
+
+/**
+ * A sandbox that is kept: programs run in it one after another or at once, with the same files, limits, network and record;
+ * what one leaves in /tmp, $HOME and overlays the next one finds. What a program leaves running goes on until {@link close}.
+ */
+export class SandboxSession implements AsyncDisposable {
+  readonly #session: Session;
+  readonly #policy: Policy;
+  readonly #environment: Readonly<Record<string, string | undefined>>;
+  readonly #startedMs = performance.now();
+  readonly #running = new Set<Program>();
+  #programs = 0;
+  readonly #cpuTimeMs = { user: 0, system: 0 };
+  #closed: Promise<RunResult> | undefined;
+
+  private constructor(
+    session: Session,
+    policy: Policy,
+    environment: Readonly<Record<string, string | undefined>>,
+  ) {
+    this.#session = session;
+    this.#policy = policy;
+    this.#environment = environment;
+  }
+
+  /** @internal */
+  static async create(options: SessionOptions): Promise<SandboxSession> {
+    const { env = process.env, auditFile, logger, events = logger !== undefined, programs = [] } = options;
+    const policy = effectivePolicy(options);
+    const session = await Session.open({
+      policy,
+      cwd: resolve(options.cwd ?? "."),
+      environment: env,
+      prepare: (request) => prepareSandbox(request, programs),
+      auditFile,
+      keepRecord: events,
+    });
+    try {
+      await session.sandbox.ready;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+    if (logger !== undefined) logEvents(session.trail, logger);
+    return new SandboxSession(session, policy, env);
+  }
+
+  /** Of all programs' events in the record. */
+  get runId(): string {
+    return this.#session.runId;
+  }
+
+  /** What all programs did and were refused, from the first on; needs `events: true`. */
+  get events(): AsyncIterable<AuditEvent> {
+    return recordedEvents(this.#session.trail);
+  }
+
+  /** Starts a program. It rejects with ERR_NOT_FOUND, ERR_NOT_EXECUTABLE, or ERR_USAGE in a sandbox that is closed. */
+  exec(argv: readonly string[], options: ExecOptions = {}): SandboxRun {
+    checkArgv(argv);
+    checkLimits(options);
+    const { trail } = this.#openSession();
+    const streams = openStreams(options);
+    const program = this.#tryStart(argv, streams.stdio, options);
+    return new SandboxRun({
+      streams,
+      ended: program instanceof Program ? this.#finish(program, argv) : Promise.reject(program),
+      kill: (signal) => {
+        if (!(program instanceof Program)) return;
+        if (signal === "SIGKILL") program.ending.begin("killed");
+        else program.kill(signal, true);
+      },
+      events: () => {
+        const id = program instanceof Program ? program.id : 0;
+        return ofProgram(
+          recordedEvents(trail, (event) => isEndOf(event, id)),
+          id,
+        );
+      },
+    });
+  }
+
+  /** A file as the programs see it, whole. Rejects with ERR_FILE, whose `errno` says why. */
+  async readFile(path: string): Promise<Buffer> {
+    return await withFile(this.#openSession(), path, "read", async (file) => file.readFile());
+  }
+
+  /** Writes a file as the programs would, from its beginning; its directory must be there. */
+  async writeFile(path: string, data: string | Uint8Array): Promise<void> {
+    await withFile(this.#openSession(), path, "write", async (file) => file.writeFile(data));
+  }
+
+  /** What differs in overlays from the directories below. Of what a running program is about to write it may show a part. */
+  async changes(): Promise<readonly OverlayChange[]> {
+    return await this.#openSession().changes();
+  }
+
+  /** Applies the changes in overlays to the host's directories. Rejects with ERR_USAGE while a program is running. */
+  async commit(): Promise<CommitResult> {
+    const session = this.#openSession();
+    if (this.#running.size > 0) {
+      throw new SkillboxError("ERR_USAGE", `${this.#running.size} program(s) are still running`, {
+        hint: "await them, or kill them, before what they write is committed",
+      });
+    }
+    return await session.commit();
+  }
+
+  /** Ends everything inside, and resolves to the account of the whole. Programs that still run end as "killed". */
+  async close(): Promise<RunResult> {
+    this.#closed ??= this.#close();
+    return await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Throws ERR_USAGE in a sandbox that is closed. */
+  #openSession(): Session {
+    if (this.#closed === undefined) return this.#session;
+    throw new SkillboxError("ERR_USAGE", "the sandbox is closed", { hint: "create another one" });
+  }
+
+  #prepare(argv: readonly string[], { cwd, env, ...limits }: ExecOptions): PreparedProcess {
+    const { preparation } = this.#session;
+    const process = prepareProcess(preparation, {
+      policy: this.#policy,
+      argv,
+      cwd: resolve(preparation.cwd, cwd ?? "."),
+      environment: env ?? this.#environment,
+    });
+    return {
+      ...process,
+      wallTimeMs: lower(process.wallTimeMs, limits.wallTimeMs),
+      cpuTimeMs: lower(process.cpuTimeMs, limits.cpuTimeMs),
+    };
+  }
+
+  /** The program, or why there is none: it is the run that fails, and not the call. */
+  #tryStart(argv: readonly string[], stdio: Stdio, options: ExecOptions): Program | SkillboxError {
+    try {
+      return this.#start(this.#prepare(argv, options), stdio, options);
+    } catch (error) {
+      if (error instanceof SkillboxError) return error;
+      throw error;
+    }
+  }
+
+  #start(process: PreparedProcess, stdio: Stdio, options: ExecOptions): Program {
+    const { limits } = this.#session.preparation;
+    const program = this.#session.start(process, {
+      stdio: { ...stdio, outputBytes: lower(limits.outputBytes, options.outputBytes) },
+      oneshot: false,
+      signal: options.signal,
+      failOnStreamError: true,
+    });
+    this.#running.add(program);
+    this.#programs++;
+    return program;
+  }
+
+  #meter(): Meter {
+    return { network: this.#session.network, audit: this.#session.trail.counts() };
+  }
+
+  async #finish(program: Program, argv: readonly string[]): Promise<RunResult> {
+    const { trail, runId, preparation } = this.#session;
+    const before = this.#meter();
+    try {
+      const exit = await program.ended;
+      trail.drain();
+      trail.assertWhole();
+      const layers = await this.#session.sandbox.ready;
+      this.#cpuTimeMs.user += exit.userTimeMs;
+      this.#cpuTimeMs.system += exit.systemTimeMs;
+      const { network, audit } = meterDifference(this.#meter(), before);
+      const parts = { runId, preparation, layers, exit, network, changes: [], commit: undefined };
+      // What a cgroup counts is of all programs.
+      const result = runResult({ ...parts, cgroup: undefined, ending: program.ending });
+      const { outcome, exitCode, signal, wallTimeMs, cpuTimeMs } = result;
+      trail.write("program.end", {
+        program: program.id,
+        argv,
+        result: { outcome, exitCode, signal, wallTimeMs, cpuTimeMs },
+      });
+      return { ...result, audit: { ...result.audit, ...audit } };
+    } finally {
+      this.#running.delete(program);
+    }
+  }
+
+  async #close(): Promise<RunResult> {
+    const { trail, runId, preparation, cgroup } = this.#session;
+    for (const program of this.#running) program.ending.begin("killed");
+    try {
+      const layers = await this.#session.sandbox.ready;
+      await Promise.allSettled([...this.#running].map(({ ended }) => ended));
+      const changes = await this.#session.changes();
+      await this.#session.stop({ ofItself: true });
+      trail.drain();
+      trail.assertWhole();
+      const exit = account(this.#cpuTimeMs, performance.now() - this.#startedMs);
+      const { network } = this.#session;
+      const ending = new Ending();
+      const result = runResult({
+        runId,
+        preparation,
+        cgroup,
+        ending,
+        layers,
+        exit,
+        changes,
+        commit: undefined,
+        network,
+      });
+      trail.write("run.end", {
+        programs: this.#programs,
+        result: { ...result, audit: undefined, changes: changes.length },
+      });
+      trail.drain();
+      trail.assertWhole();
+      return { ...result, audit: await trail.summary() };
+    } finally {
+      await this.#session.close();
+    }
+  }
+}
+
+async function* ofProgram(events: AsyncIterable<AuditEvent>, id: number): AsyncGenerator<AuditEvent> {
+  for await (const event of events) if ("program" in event && event.program === id) yield event;
+}
+
+function isEndOf(event: AuditEvent, id: number): boolean {
+  return event.type === "program.end" && event.program === id;
+}

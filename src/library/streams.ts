@@ -1,0 +1,138 @@
+import { closeSync, createWriteStream, openSync } from "node:fs";
+import type { Socket } from "node:net";
+import { PassThrough, Writable, type Readable } from "node:stream";
+import { WritableStream } from "node:stream/web";
+import { SkillboxError } from "../errors.js";
+import type { Input, Output } from "../sandbox/stdio.js";
+import { Captured } from "./captured.js";
+import type { OutputOption, StdinOption, StreamOptions } from "./options.js";
+
+/** The streams of one program: what the sandbox is to connect, and what its caller holds. */
+export interface ProgramStreams {
+  readonly stdio: { readonly stdin: Input; readonly stdout: Output; readonly stderr: Output };
+  readonly stdin: Writable | undefined;
+  readonly stdout: Readable | undefined;
+  readonly stderr: Readable | undefined;
+  readonly captured: { readonly stdout: Captured | undefined; readonly stderr: Captured | undefined };
+  /** Lets go of what was opened for the program. */
+  release(): void;
+}
+
+const defaultMaxBuffer = 10 * 1024 * 1024;
+
+/** Throws ERR_USAGE for options that say nothing that can be done. */
+export function openStreams(options: StreamOptions): ProgramStreams {
+  const maxBuffer = options.maxBuffer ?? defaultMaxBuffer;
+  if (!Number.isSafeInteger(maxBuffer) || maxBuffer < 0) {
+    throw usage("maxBuffer", maxBuffer, "a number of bytes");
+  }
+  const opened: number[] = [];
+  const nothing = (): number => {
+    const fd = openSync("/dev/null", "r+");
+    opened.push(fd);
+    return fd;
+  };
+  const stdout = openOutput("stdout", 1, options.stdout ?? "capture", nothing, () => {
+    return new Captured(maxBuffer, options.onStdout);
+  });
+  const stderr = openOutput("stderr", 2, options.stderr ?? "capture", nothing, () => {
+    return new Captured(maxBuffer, options.onStderr);
+  });
+  const stdin = openInput(options, nothing);
+  return {
+    stdio: { stdin: stdin.input, stdout: stdout.output, stderr: stderr.output },
+    stdin: stdin.writable,
+    stdout: stdout.readable,
+    stderr: stderr.readable,
+    captured: { stdout: stdout.captured, stderr: stderr.captured },
+    release: () => {
+      for (const fd of opened.splice(0)) closeSync(fd);
+    },
+  };
+}
+
+interface OpenedInput {
+  readonly input: Input;
+  readonly writable?: Writable;
+}
+
+function openInput({ input, stdin }: StreamOptions, nothing: () => number): OpenedInput {
+  if (input !== undefined) {
+    if (stdin !== undefined) throw usage("stdin", stdin, "left out where `input` is given");
+    if (typeof input !== "string" && !(input instanceof Uint8Array)) {
+      throw usage("input", input, "a string or bytes");
+    }
+    return { input: { source: once(input) } };
+  }
+  const option: StdinOption = stdin ?? "ignore";
+  if (option === "ignore") return { input: { fd: nothing() } };
+  if (option === "inherit") return { input: { fd: 0 } };
+  if (typeof option === "number") return { input: { fd: descriptor("stdin", option) } };
+  if (option === "pipe") {
+    const writable = new PassThrough();
+    const connect = (pipe: Socket): void => {
+      writable.pipe(pipe);
+      // The program reads no more: who writes on is told.
+      pipe.once("close", () => writable.destroy());
+    };
+    return { input: { connect }, writable };
+  }
+  if (typeof option === "object" && Symbol.asyncIterator in option) return { input: { source: option } };
+  throw usage("stdin", option, '"ignore", "inherit", "pipe", a descriptor or a stream');
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- an iterable that has it all at once
+async function* once(chunk: string | Uint8Array): AsyncGenerator<string | Uint8Array> {
+  yield chunk;
+}
+
+interface OpenedOutput {
+  readonly output: Output;
+  readonly readable?: Readable;
+  readonly captured?: Captured;
+}
+
+function openOutput(
+  name: "stdout" | "stderr",
+  own: 1 | 2,
+  option: OutputOption,
+  nothing: () => number,
+  capture: () => Captured,
+): OpenedOutput {
+  if (option === "capture") {
+    const captured = capture();
+    return { output: { sink: () => captured }, captured };
+  }
+  if (option === "pipe") {
+    const through = new PassThrough();
+    // Who takes no interest in the stream is told of its failure by nobody; who does has a listener of his own.
+    through.on("error", () => undefined);
+    return { output: { sink: () => through, awaited: false }, readable: through };
+  }
+  if (option === "ignore") return descriptorOutput(nothing());
+  if (option === "inherit") return descriptorOutput(own);
+  if (typeof option === "number") return descriptorOutput(descriptor(name, option));
+  if (option instanceof Writable) return { output: { sink: () => option } };
+  if (option instanceof WritableStream) {
+    const sink = Writable.fromWeb(option);
+    return { output: { sink: () => sink } };
+  }
+  throw usage(name, option, '"capture", "pipe", "inherit", "ignore", a descriptor or a stream');
+}
+
+function descriptorOutput(fd: number): OpenedOutput {
+  return { output: { fd, sink: () => createWriteStream("", { fd, autoClose: false }) } };
+}
+
+function descriptor(name: string, fd: number): number {
+  if (Number.isInteger(fd) && fd >= 0 && fd <= 0x7fffffff) return fd;
+  throw usage(name, fd, "the number of a descriptor");
+}
+
+function usage(name: string, value: unknown, expected: string): SkillboxError {
+  return new SkillboxError("ERR_USAGE", `${name} must be ${expected}, not ${describe(value)}`);
+}
+
+function describe(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? JSON.stringify(value) : typeof value;
+}

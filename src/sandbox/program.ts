@@ -1,0 +1,128 @@
+import { SkillboxError } from "../errors.js";
+import type { Binding } from "../native/binding.js";
+import type { ProcessPlan } from "../plan/launch-plan.js";
+import type { Cgroup } from "./cgroup.js";
+import { Ending } from "./ending.js";
+import type { ExitReport } from "./reports.js";
+import type { Sandbox } from "./sandbox.js";
+import { openStdio, type Stdio, type StdioRequest, type StreamName } from "./stdio.js";
+
+export interface ProgramOptions {
+  readonly stdio: Omit<StdioRequest, "onOutputExceeded" | "onStreamError">;
+  /** The sandbox ends with the program. */
+  readonly oneshot: boolean;
+  /** Ends the program with outcome "killed". */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether a stream of the caller's that fails is an error of the run's, ERR_STREAM. Else it is the program's SIGPIPE. */
+  readonly failOnStreamError?: boolean;
+}
+
+/** One program in a sandbox, from its start to its end. */
+export class Program {
+  readonly id: number;
+  readonly ending = new Ending();
+  /** Resolves when it has ended and all that it wrote is passed on. Rejects when it could not be started, or the sandbox died. */
+  readonly ended: Promise<ExitReport>;
+  readonly #sandbox: Sandbox;
+  #streamError: SkillboxError | undefined;
+
+  private constructor(
+    binding: Binding,
+    sandbox: Sandbox,
+    cgroup: Cgroup | undefined,
+    plan: ProcessPlan,
+    options: ProgramOptions,
+  ) {
+    this.id = plan.id;
+    this.#sandbox = sandbox;
+    const stdio = openStdio(binding, {
+      ...options.stdio,
+      onOutputExceeded: () => {
+        this.ending.begin("output-limit", "output");
+      },
+      ...(options.failOnStreamError === true
+        ? {
+            onStreamError: (name, cause) => {
+              this.#failStream(name, cause);
+            },
+          }
+        : {}),
+    });
+    const exited = sandbox.exec(plan, stdio.fds);
+    this.ending.attach({ sandbox, id: plan.id, oneshot: plan.oneshot }, options.signal, cgroup);
+    this.ended = this.#settle(exited, stdio, plan.oneshot);
+    // Whoever waits is told; that nobody waits yet must not end the process.
+    this.ended.catch(() => undefined);
+  }
+
+  /** Throws ERR_USAGE for descriptors that no program should get. */
+  static start(
+    binding: Binding,
+    sandbox: Sandbox,
+    cgroup: Cgroup | undefined,
+    plan: ProcessPlan,
+    options: ProgramOptions,
+  ): Program {
+    return new Program(binding, sandbox, cgroup, plan, options);
+  }
+
+  /** To the program, or to its whole process group as a terminal does. */
+  kill(signal: NodeJS.Signals, group: boolean): void {
+    this.#sandbox.signal(this.id, signal, group);
+  }
+
+  async #settle(exited: Promise<ExitReport>, stdio: Stdio, oneshot: boolean): Promise<ExitReport> {
+    try {
+      const exit = await this.#ownEnd(exited);
+      stdio.release();
+      await (oneshot ? stdio.drained() : stdio.quiet());
+      if (this.#streamError !== undefined) throw this.#streamError;
+      return exit;
+    } finally {
+      stdio.release();
+      this.ending.detach();
+    }
+  }
+
+  /** The program's own end, or the end that we or the kernel's memory killer put to it. */
+  async #ownEnd(exited: Promise<ExitReport>): Promise<ExitReport> {
+    try {
+      return await exited;
+    } catch (error) {
+      // With PID 1 dies its report. A memory limit takes it too; anything else is not ours to explain away.
+      if (isCutOff(error) && (this.ending.hasBegun || this.ending.foundOutOfMemory())) return killed(this.id);
+      throw error;
+    }
+  }
+
+  #failStream(name: StreamName, cause: unknown): void {
+    this.#streamError ??= new SkillboxError(
+      "ERR_STREAM",
+      `the stream for the program's ${name} failed: ${String(cause)}`,
+      {
+        stage: "stdio",
+        hint: "the program was ended; mend the stream or callback that was given",
+        cause,
+      },
+    );
+    this.ending.begin("killed");
+  }
+}
+
+/** PID 1 is gone, or says in the middle of its work that we are. */
+export function isCutOff(error: unknown): boolean {
+  return error instanceof SkillboxError && (error.stage === "supervision" || error.errno === "ECONNRESET");
+}
+
+function killed(process: number): ExitReport {
+  return {
+    process,
+    exitCode: undefined,
+    signal: "SIGKILL",
+    reason: "own",
+    wallTimeMs: 0,
+    userTimeMs: 0,
+    systemTimeMs: 0,
+    maxRssBytes: 0,
+  };
+}

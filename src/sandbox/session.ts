@@ -1,0 +1,264 @@
+import { createHash, randomUUID } from "node:crypto";
+import { realpathSync } from "node:fs";
+import { release as kernelRelease } from "node:os";
+import { SkillboxError } from "../errors.js";
+import type { Gateway, GatewayOptions } from "../egress/gateway.js";
+import { loadNative, type Native } from "../native/binding.js";
+import type { LaunchPlan } from "../plan/launch-plan.js";
+import type { AuditLevel, Policy } from "../policy/policy.js";
+import type { CommitResult, OverlayChange, RunResult } from "../result/run-result.js";
+import { AuditTrail } from "./audit-trail.js";
+import { encodeAuditView } from "./audit-view.js";
+import { createCgroup, type Cgroup } from "./cgroup.js";
+import { noNetwork } from "./outcome.js";
+import { OverlayStorage, clearStaleStorage } from "./overlay-storage.js";
+import { Overlays } from "./overlays.js";
+import type { PreparedProcess, SandboxPreparation, SandboxRequest } from "./prepare.js";
+import { Program, type ProgramOptions } from "./program.js";
+import { Sandbox } from "./sandbox.js";
+
+export interface SessionRequest<Preparation extends SandboxPreparation> {
+  readonly policy: Policy;
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What is to be there; `argv` of a sandbox that ends with its program. */
+  readonly prepare: (request: SandboxRequest) => Preparation;
+  readonly argv?: readonly string[];
+  /** Where the audit record goes; without one only refusals are counted. */
+  readonly auditFile?: string | undefined;
+  /** Keep a record for {@link Session.trail} to be read from, if there is no file. */
+  readonly keepRecord?: boolean | undefined;
+  /** How an allowed name becomes addresses outside. Default: as the host's programs resolve names. */
+  readonly resolve?: GatewayOptions["resolve"];
+}
+
+/**
+ * One sandbox and everything that belongs to it outside: cgroup, record, gateway, overlays' storage. Programs are started in
+ * it until {@link close}, which leaves nothing behind; {@link open} neither, where it fails.
+ */
+export class Session<Preparation extends SandboxPreparation = SandboxPreparation> {
+  readonly runId: string;
+  readonly preparation: Preparation;
+  readonly trail: AuditTrail;
+  readonly cgroup: Cgroup | undefined;
+  readonly sandbox: Sandbox;
+  readonly #native: Native;
+  readonly #gateway: Gateway | undefined;
+  readonly #overlays: Overlays;
+  readonly #release: () => Promise<void>;
+  #closed: Promise<void> | undefined;
+  #lastProgram = 0;
+
+  private constructor(parts: SessionParts<Preparation>) {
+    this.runId = parts.runId;
+    this.preparation = parts.preparation;
+    this.trail = parts.trail;
+    this.cgroup = parts.cgroup;
+    this.sandbox = parts.sandbox;
+    this.#native = parts.native;
+    this.#gateway = parts.gateway;
+    this.#overlays = parts.overlays;
+    this.#release = parts.release;
+  }
+
+  /** Starts a sandbox; programs may be started at once, and `sandbox.ready` tells whether it came up. */
+  static async open<Preparation extends SandboxPreparation>(
+    request: SessionRequest<Preparation>,
+  ): Promise<Session<Preparation>> {
+    const native = loadNative();
+    const runId = randomUUID();
+    const trail = AuditTrail.open(native.binding, runId, request.policy.audit, request);
+    const storage = new OverlayStorage(runId);
+    let cgroup: Cgroup | undefined;
+    const release = async (): Promise<void> => {
+      await cgroup?.remove();
+      await storage.remove();
+      trail.close();
+    };
+    try {
+      const preparation = request.prepare({
+        policy: request.policy,
+        cwd: request.cwd,
+        environment: request.environment,
+        auditLevel: levelOf(request),
+        hidden: hiddenFiles(request),
+        makeUpper: await upperMaker(native, request.policy, storage),
+      });
+      cgroup = await openCgroup(runId, preparation);
+      const overlays = Overlays.open(native.binding, preparation.plan);
+      const { sandbox, gateway } = await launch(native, request, preparation, cgroup, trail);
+      const parts = { runId, preparation, trail, cgroup, native, overlays, sandbox, gateway, release };
+      const session = new Session(parts);
+      try {
+        if (request.policy.network.forward.length > 0) await openForwards(sandbox, gateway);
+        trail.write("run.start", runStart(request, preparation));
+        return session;
+      } catch (error) {
+        await session.close();
+        throw error;
+      }
+    } catch (error) {
+      await release();
+      throw error;
+    }
+  }
+
+  /** Connections and bytes of all programs so far. */
+  get network(): RunResult["network"] {
+    return this.#gateway?.summary() ?? noNetwork;
+  }
+
+  /** Throws ERR_USAGE for descriptors that no program should get. */
+  start(process: PreparedProcess, options: ProgramOptions): Program {
+    const plan = { ...process, id: ++this.#lastProgram, oneshot: options.oneshot };
+    return Program.start(this.#native.binding, this.sandbox, this.cgroup, plan, options);
+  }
+
+  /** What differs in the overlays from the directories below. A program that is running may be in the middle of something. */
+  async changes(): Promise<readonly OverlayChange[]> {
+    return await this.#overlays.changes(this.sandbox);
+  }
+
+  /** Applies the changes to the host's directories. */
+  async commit(): Promise<CommitResult> {
+    return await this.#overlays.commit(this.sandbox);
+  }
+
+  /** Ends what is inside and waits until what it had sent is delivered. `ofItself`: it has ended without being made to. */
+  async stop({ ofItself }: { readonly ofItself: boolean }): Promise<void> {
+    await this.sandbox.close();
+    await this.#gateway?.end({ ofItself });
+  }
+
+  /** Lets go of everything. */
+  async close(): Promise<void> {
+    this.#closed ??= this.#close();
+    await this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#gateway?.close();
+    this.#overlays.close();
+    await this.sandbox.close();
+    await this.#release();
+  }
+}
+
+interface SessionParts<Preparation> {
+  readonly runId: string;
+  readonly preparation: Preparation;
+  readonly trail: AuditTrail;
+  readonly cgroup: Cgroup | undefined;
+  readonly native: Native;
+  readonly overlays: Overlays;
+  readonly sandbox: Sandbox;
+  readonly gateway: Gateway | undefined;
+  readonly release: () => Promise<void>;
+}
+
+type AnyRequest = SessionRequest<SandboxPreparation>;
+
+async function upperMaker(
+  native: Native,
+  policy: Policy,
+  storage: OverlayStorage,
+): Promise<(() => string) | undefined> {
+  if (policy.filesystem.overlay.length === 0 || native.binding.tmpfsHasUserXattrs()) return undefined;
+  await clearStaleStorage();
+  return () => storage.create();
+}
+
+/** Without a place for the record only refusals are worth the program's time: they are counted in the result. */
+function levelOf({ policy, auditFile, keepRecord }: AnyRequest): AuditLevel {
+  const isKept = auditFile !== undefined || keepRecord === true;
+  return isKept || policy.audit.level === "off" ? policy.audit.level : "denied";
+}
+
+/** The record must not be seen by whom it is about, wherever it lies. */
+function hiddenFiles({ auditFile }: AnyRequest): readonly string[] {
+  return auditFile === undefined ? [] : [realpathSync.native(auditFile)];
+}
+
+async function openCgroup(runId: string, { limits }: SandboxPreparation): Promise<Cgroup | undefined> {
+  const { memoryBytes, cpus } = limits.cgroup;
+  return memoryBytes === undefined && cpus === undefined
+    ? undefined
+    : createCgroup({ runId, memoryBytes, cpus });
+}
+
+interface Launched {
+  readonly sandbox: Sandbox;
+  readonly gateway: Gateway | undefined;
+}
+
+async function launch(
+  native: Native,
+  { policy, resolve, argv }: AnyRequest,
+  { plan, filter, arch }: SandboxPreparation,
+  cgroup: Cgroup | undefined,
+  trail: AuditTrail,
+): Promise<Launched> {
+  const gateway = await openGateway(plan, {
+    binding: native.binding,
+    network: policy.network,
+    record: (members, denied) => {
+      trail.append(members, denied);
+    },
+    requestSockets: (family, count) => {
+      sandbox.requestSockets(family, count);
+    },
+    ...(resolve === undefined ? {} : { resolve }),
+  });
+  const directory = cgroup?.directory;
+  const view = encodeAuditView(plan);
+  const sandbox = Sandbox.launch({
+    native,
+    plan,
+    // On cgroup2 cloning into it saves moving a process, which costs a grace period of the kernel's.
+    cgroup: { directory, files: directory === undefined ? (cgroup?.procsFiles ?? []) : [] },
+    network: gateway,
+    onListener: (program, listener) => {
+      trail.supervise({
+        listener,
+        init: sandbox.pid ?? 0,
+        arch,
+        view,
+        verdicts: filter.verdicts,
+        onHeld: gateway && ((call) => gateway.judge(call)),
+        program: argv === undefined ? program : 0,
+      });
+    },
+  });
+  return { sandbox, gateway };
+}
+
+/** The program must find them open. They need sockets that PID 1 makes, which may die instead. */
+async function openForwards(sandbox: Sandbox, gateway: Gateway | undefined): Promise<void> {
+  await sandbox.ready;
+  const gone = sandbox.closed.then(() => {
+    throw new SkillboxError("ERR_LAUNCH", "PID 1 of the sandbox ended while its ports were opened", {
+      stage: "supervision",
+    });
+  });
+  await Promise.race([gateway?.forward(), gone]);
+}
+
+/** Loaded only where there is egress: most of skillbox's code is about it. */
+async function openGateway(plan: LaunchPlan, options: GatewayOptions): Promise<Gateway | undefined> {
+  if (!plan.egress) return undefined;
+  const egress = await import("../egress/gateway.js");
+  return new egress.Gateway(options);
+}
+
+function runStart({ policy, argv = [], cwd }: AnyRequest, { limits, filter }: SandboxPreparation): object {
+  return {
+    policy: { name: policy.name, sha256: createHash("sha256").update(JSON.stringify(policy)).digest("hex") },
+    argv,
+    cwd,
+    caller: { uid: process.geteuid?.() },
+    host: { kernel: kernelRelease(), arch: process.arch },
+    limits: limits.enforced,
+    level: policy.audit.level,
+    filter: { instructions: filter.instructions },
+  };
+}

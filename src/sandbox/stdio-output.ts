@@ -1,0 +1,91 @@
+import { Socket } from "node:net";
+import type { Writable } from "node:stream";
+import { finished } from "node:stream/promises";
+import type { Binding } from "../native/binding.js";
+import type { Output } from "./stdio.js";
+
+export interface PumpedOutput {
+  readonly pipe: Socket;
+  /** Settles when the last of it is with the sink. */
+  readonly flow: Promise<void>;
+}
+
+export interface Pumped {
+  readonly ours: number[];
+  readonly outputs: PumpedOutput[];
+  readonly stopped: Socket[];
+}
+
+/** The descriptor that the program writes to; what it writes is counted and passed on. */
+export function pumpOut(
+  binding: Binding,
+  output: Output,
+  counter: { left: number; readonly exceeded: () => void },
+  { ours, outputs, stopped }: Pumped,
+  onError: (cause: unknown) => void,
+): number {
+  const sink = output.sink();
+  const [readEnd, writeEnd] = binding.pipe();
+  ours.push(writeEnd);
+  const pipe = new Socket({ fd: readEnd, readable: true, writable: false });
+  pipe.on("data", (chunk: Buffer) => {
+    const part = chunk.subarray(0, Math.max(0, counter.left));
+    counter.left -= chunk.length;
+    if (part.length > 0 && !sink.write(part)) {
+      pipe.pause();
+      sink.once("drain", () => pipe.resume());
+    }
+    if (counter.left < 0) {
+      // Left full rather than closed: SIGPIPE would let the program choose how it ends.
+      pipe.removeAllListeners("data").pause();
+      stopped.push(pipe);
+      counter.exceeded();
+    }
+  });
+  // A reader that went away ends the program by SIGPIPE, as it would without us.
+  sink.once("error", (cause) => {
+    pipe.destroy();
+    onError(cause);
+  });
+  const ended = finished(pipe, { writable: false }).catch(() => undefined);
+  if (output.awaited === false) {
+    void ended.then(() => sink.end());
+  } else {
+    outputs.push({ pipe, flow: ended.then(async () => flushed(sink)) });
+  }
+  return writeEnd;
+}
+
+/** A sink may still hold what was written to it, and the process may exit as soon as the run is over. */
+async function flushed(sink: Writable): Promise<void> {
+  if (sink.writableLength === 0 || sink.destroyed) return;
+  await new Promise<void>((resolve) => {
+    sink.once("error", () => {
+      resolve();
+    });
+    sink.write("", () => {
+      resolve();
+    });
+  });
+}
+
+/** How long a pipe that somebody else still holds must have been silent, once the program has ended. */
+const quietMs = 10;
+
+export async function awaitQuiet({ pipe, flow }: PumpedOutput): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      if (pipe.isPaused()) timer?.refresh();
+      else resolve();
+    }, quietMs);
+    pipe.on("data", () => timer?.refresh());
+  });
+  try {
+    await Promise.race([flow, silence]);
+  } finally {
+    clearTimeout(timer);
+    // Who writes on has nobody to read it: the run that the pipe belonged to is over.
+    pipe.destroy();
+  }
+}
