@@ -20,6 +20,7 @@
         "native/addon/record_object.cc",
         "native/audit/bpf.cc",
         "native/audit/decode.cc",
+        "native/audit/exit_status.cc",
         "native/audit/json.cc",
         "native/audit/memory.cc",
         "native/audit/notify_thread.cc",

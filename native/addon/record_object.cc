@@ -23,7 +23,8 @@ class RecordObject : public Napi::ObjectWrap<RecordObject> {
     return DefineClass(
         env, "AuditRecord",
         {InstanceMethod<&RecordObject::write>("write"), InstanceMethod<&RecordObject::supervise>("supervise"),
-         InstanceMethod<&RecordObject::drain>("drain"), InstanceMethod<&RecordObject::status>("status")});
+         InstanceMethod<&RecordObject::drain>("drain"), InstanceMethod<&RecordObject::settle>("settle"),
+         InstanceMethod<&RecordObject::close>("close"), InstanceMethod<&RecordObject::status>("status")});
   }
 
   explicit RecordObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RecordObject>(info) {}
@@ -67,6 +68,14 @@ class RecordObject : public Napi::ObjectWrap<RecordObject> {
   }
 
   void drain(const Napi::CallbackInfo&) { skillbox::drain(record_); }
+
+  Napi::Value settle(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), record_->settle()); }
+
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    const auto members = string_argument(info[0], "members");
+    if (!members) return info.Env().Undefined();
+    return Napi::Boolean::New(info.Env(), record_->close(*members));
+  }
 
   Napi::Value status(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();

@@ -11,6 +11,8 @@ namespace skillbox {
 //   supervise(listener: number, init: number, tables: AuditTables, view: Uint8Array, verdicts: Uint8Array,
 //     onHeld: ((call: HeldCall) => void) | undefined, program: number): void
 //   drain(): void                                          when the tasks are dead: all of theirs is recorded and written
+//   settle(): boolean                                      what is to come is close(), or nothing
+//   close(members: string): boolean                        the last event
 //   status(): { events, denied, dropped, bytes: number, errno: number, full: boolean }
 Napi::Value open_record(const Napi::CallbackInfo& info);
 

@@ -31,6 +31,7 @@
 
 #include "bpf.h"
 #include "decode.h"
+#include "exit_status.h"
 #include "json.h"
 #include "process_table.h"
 
@@ -70,6 +71,7 @@ struct Listener {
   std::shared_ptr<Fd> fd;  // shared with held calls, which outlive no descriptor that they are answered on
   std::shared_ptr<Supervision> supervision;
   ProcessTable processes;
+  bool ended = false;  // the last task has let go of the filter; some may not have ended yet
 };
 
 struct Held {
@@ -130,7 +132,7 @@ class NotifyThread {
   static bool is_unconnected(int socket);
   static void respond(const Fd& listener, uint64_t id, int error);
   void process_ended(uint32_t listener_id, pid_t process);
-  void remove(uint32_t listener_id);
+  void let_go(uint32_t listener_id);
   void flush_later();
   void flush_all();
   bool watch(int fd, Watched what, uint32_t listener_id, pid_t process);
@@ -160,6 +162,11 @@ uint64_t tag(Watched what, uint32_t listener_id, pid_t process) {
          static_cast<uint32_t>(process);
 }
 
+// For the record; 0 stands for the supervisor.
+uint64_t task_key(uint32_t listener_id, pid_t tid) {
+  return static_cast<uint64_t>(listener_id) << 32 | static_cast<uint32_t>(tid);
+}
+
 void NotifyThread::run() {
   sigset_t all;
   sigfillset(&all);
@@ -182,7 +189,7 @@ void NotifyThread::run() {
       if (what == Watched::flush) flush_all();
       if (what == Watched::process) process_ended(listener_id, static_cast<pid_t>(events[i].data.u64 & 0xffffffff));
       // The last task under the filter is gone.
-      if (what == Watched::listener && (events[i].events & EPOLLHUP) != 0) remove(listener_id);
+      if (what == Watched::listener && (events[i].events & EPOLLHUP) != 0) let_go(listener_id);
     }
     // A full batch may have left something waiting that a drain has to see first.
     if (woken) take_incoming(count < static_cast<int>(kMostReceived));
@@ -288,7 +295,7 @@ void NotifyThread::handle(const Received& received) {
   if (!valid) return;
   if (held) return hold(listener, notification, signature, task, decoded);
 
-  const bool recorded = supervision.record->append(event_, refused);
+  const bool recorded = supervision.record->append(event_, refused, task_key(listener.id, tid));
   flush_later();
   // What cannot be recorded gets no answer: it ends with PID 1, before the program can make something of a refusal.
   if (!recorded && supervision.init &&
@@ -318,6 +325,7 @@ bool NotifyThread::is_outward(const SyscallSignature* signature) {
 
 void NotifyThread::hold(Listener& listener, const seccomp_notif& notification, const SyscallSignature* signature,
                         const TaskInfo& task, const Decoded& decoded) {
+  flush_later();
   // What kind of socket it is decides what the call means, and only the socket itself tells.
   errno = EPERM;
   const Fd socket = task.process == nullptr ? Fd()
@@ -334,7 +342,8 @@ void NotifyThread::hold(Listener& listener, const seccomp_notif& notification, c
     append_json_string(event_, "socket cannot be looked at");
     append_key(event_, "errno");
     append_json_string(event_, errno_name(error));
-    listener.supervision->record->append(event_, error == EPERM);
+    listener.supervision->record->append(event_, error == EPERM,
+                                         task_key(listener.id, static_cast<pid_t>(notification.pid)));
     return respond(*listener.fd, notification.id, -error);
   }
   const bool connects = signature->type == "net.connect";
@@ -345,7 +354,8 @@ void NotifyThread::hold(Listener& listener, const seccomp_notif& notification, c
     append_json_string(event_, connects ? "expected-deny" : "expected-allow");
     append_key(event_, "rule");
     append_json_string(event_, connects ? "connected or connecting already" : "a stream has its address already");
-    const bool recorded = listener.supervision->record->append(event_, false);
+    const bool recorded = listener.supervision->record->append(
+        event_, false, task_key(listener.id, static_cast<pid_t>(notification.pid)));
     return respond(*listener.fd, notification.id, recorded ? kContinue : -EPERM);
   }
   uint64_t key;
@@ -393,21 +403,27 @@ void NotifyThread::process_ended(uint32_t listener_id, pid_t process) {
     append_json_string(event_, info->comm);
     append_key(event_, "exe");
     append_json_string(event_, info->exe);
+    if (const auto status = listener.processes.exit_status_of(process)) append_exit_status(event_, *status);
     append_program(*listener.supervision);
-    listener.supervision->record->append(event_, false);
+    listener.supervision->record->append(event_, false, task_key(listener_id, process));
     flush_later();
   }
   listener.processes.erase(process);
+  if (listener.ended && listener.processes.empty()) listeners_.erase(found);
 }
 
-void NotifyThread::remove(uint32_t listener_id) {
+// A task lets go of its filter before its pidfd tells of its end (do_exit() since Linux 6.11): the processes are waited for.
+void NotifyThread::let_go(uint32_t listener_id) {
   const auto found = listeners_.find(listener_id);
   if (found == listeners_.end()) return;
-  // A task lets go of its filter before its pidfd tells of its end (do_exit() since Linux 6.11).
-  for (const pid_t process : found->second.processes.known()) process_ended(listener_id, process);
-  const std::lock_guard lock(mutex_);
-  std::erase_if(held_, [&](const auto& held) { return held.second.fd == found->second.fd; });
-  listeners_.erase(found);
+  Listener& listener = found->second;
+  listener.ended = true;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener.fd->get(), nullptr);
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(held_, [&](const auto& held) { return held.second.fd == listener.fd; });
+  }
+  if (listener.processes.empty()) listeners_.erase(found);
 }
 
 // A timer of its own, set once an interval: as a timeout of epoll_wait it would be set and taken down for every call.

@@ -5,10 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include "exit_status.h"
 
 namespace skillbox {
 
@@ -151,11 +152,9 @@ Fd ProcessTable::take_fd(pid_t process, int fd) const {
   return pidfd ? Fd(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd.get(), fd, 0))) : Fd();
 }
 
-std::vector<pid_t> ProcessTable::known() const {
-  std::vector<pid_t> processes;
-  for (const auto& [process, entry] : processes_) processes.push_back(process);
-  std::sort(processes.begin(), processes.end());
-  return processes;
+std::optional<int> ProcessTable::exit_status_of(pid_t process) const {
+  const auto entry = processes_.find(process);
+  return entry == processes_.end() ? std::nullopt : exit_status(entry->second.pidfd.get(), process);
 }
 
 void ProcessTable::erase(pid_t process) {

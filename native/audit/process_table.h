@@ -5,9 +5,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "../sys/fd.h"
 
@@ -43,11 +43,13 @@ class ProcessTable {
   // A duplicate of a descriptor of the process (pidfd_getfd(2)); none where the kernel does not allow it.
   Fd take_fd(pid_t process, int fd) const;
 
-  // The process has ended.
   const ProcessInfo* peek(pid_t process) const;
+
+  // Of a process that has ended; as exit_status.h has it.
+  std::optional<int> exit_status_of(pid_t process) const;
   void erase(pid_t process);
 
-  std::vector<pid_t> known() const;
+  bool empty() const { return processes_.empty(); }
 
   // No other task has made a call yet.
   bool has_one_task() const { return threads_.size() == 1; }

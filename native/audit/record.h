@@ -1,11 +1,15 @@
 // The audit record of one run: a JSON Lines file with one writer and one order.
 #pragma once
 
+#include <time.h>
+
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "../sys/fd.h"
 
@@ -18,26 +22,37 @@ struct RecordOptions {
 };
 
 struct RecordStatus {
-  uint64_t events = 0;
+  uint64_t events = 0;  // lines
   uint64_t denied = 0;
   uint64_t dropped = 0;
   uint64_t bytes = 0;
-  int error = 0;      // errno of the first write that failed
+  int error = 0;      // errno of the last write that failed
   bool full = false;  // max_bytes was reached
 };
 
-// Every method may be called from any thread.
+// Every method may be called from any thread. What returns a bool says whether the run may go on: false, when the record has
+// failed and the run is to stop.
+//
+// Where events are lost, an audit.gap stands in their place and says how many and why. After a write that failed, the next one
+// tries again; at max_bytes the record is over but for its last lines, for which room is kept.
 class Record {
  public:
   // Without a file the events are only counted (and copied, where somebody listens).
   Record(Fd file, RecordOptions options) : file_(std::move(file)), options_(std::move(options)) {}
 
   // `members` is what follows the common ones: `"type":…,…`, without braces. A refusal is written out before this returns,
-  // the rest when 64 KiB have gathered or somebody calls flush(). False: the record has failed and the run is to stop.
-  bool append(std::string_view members, bool denied);
+  // the rest when 64 KiB have gathered or somebody calls flush(). Refusals of one `task` that are the same and follow one
+  // another are counted, once the first is on disk, and become one line with that number when the task does something
+  // else, or with the next flush().
+  bool append(std::string_view members, bool denied, uint64_t task = 0);
 
-  // False as for append().
   bool flush();
+
+  // Flushes, and closes a gap that is open. What is to come is close(), or nothing.
+  bool settle();
+
+  // The last line.
+  bool close(std::string_view members);
 
   RecordStatus status();
 
@@ -45,18 +60,43 @@ class Record {
   void set_listener(std::function<void(std::string&&)> listener);
 
  private:
+  struct Line {
+    size_t end;       // in buffer_
+    uint64_t events;  // that would be lost with it
+  };
+
+  using Lines = std::vector<Line>;
+  // The last event of a task.
+  struct Refusal {
+    std::string members;
+    uint64_t repeats;
+    timespec last;
+  };
+
+  bool may_go_on() const { return (status_.error == 0 && !status_.full) || !options_.stop_on_failure; }
+  void add(std::string_view members, uint64_t events, const timespec& time);
+  void end_repeats(Refusal& refusal);
+  void end_all_repeats();
+  void begin_gap();
+  void discard();
   bool write_out();
-  bool fail(int error, bool full);
-  void append_time();
+  uint64_t room() const;
+  Lines::iterator whole_lines(uint64_t bytes);
+  Lines::iterator write_lines(Lines::iterator end);
+  void append_time(const timespec& time);
 
   std::mutex mutex_;
   Fd file_;
   const RecordOptions options_;
   std::string buffer_;
-  uint64_t buffered_events_ = 0;
+  Lines lines_;  // of buffer_
   RecordStatus status_;
   uint64_t sequence_ = 0;
-  int64_t formatted_second_ = -1;
+  uint64_t lost_ = 0;  // events since the last gap on record
+  uint64_t told_ = 0;  // of those, what the gap in the buffer tells
+  bool closing_ = false;
+  std::unordered_map<uint64_t, Refusal> refusals_;  // by task
+  time_t formatted_second_ = -1;
   char second_text_[24] = {};
   std::function<void(std::string&&)> listener_;
 };

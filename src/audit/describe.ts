@@ -64,14 +64,21 @@ export function describe(event: RecordedEvent): string {
 }
 
 function describeExec(args: JsonObject): string {
-  const argv = listOf(args["argv"], textOf);
+  const { words: argv, left } = argvOf(args);
   const path = shownText(args["path"]);
   if (argv.length === 0) return path;
   const program = textOf(args["path"]) ?? "";
+  const command = `${shownWords(argv)}${left === 0 ? "" : ` (and ${left} more)`}`;
   // argv[0] is the program's own word for itself; what was really started goes first.
-  return program.endsWith(`/${argv[0] ?? ""}`) || program === argv[0]
-    ? shownWords(argv)
-    : `${path} as ${shownWords(argv)}`;
+  return program.endsWith(`/${argv[0] ?? ""}`) || program === argv[0] ? command : `${path} as ${command}`;
+}
+
+/** The arguments that are on record, and how many more there were. */
+export function argvOf(args: JsonObject): { readonly words: readonly string[]; readonly left: number } {
+  const argv = args["argv"];
+  if (!isObject(argv)) return { words: listOf(argv, textOf), left: 0 };
+  const words = listOf(argv["items"], textOf);
+  return { words, left: Math.max(0, (integerOf(argv["length"]) ?? 0) - words.length) };
 }
 
 /** How a process ended, where the record knows. */

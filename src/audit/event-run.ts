@@ -88,8 +88,15 @@ export const runEndFields = {
       .optional()
       .meta({ description: "How many paths differ below the overlays." }),
     commit: z
-      .looseObject({})
+      .strictObject({
+        written: z.int().nonnegative(),
+        directories: z.int().nonnegative(),
+        deleted: z.int().nonnegative(),
+        modes: z.int().nonnegative(),
+        bytes: z.int().nonnegative(),
+        refused: z.int().nonnegative(),
+      })
       .optional()
-      .meta({ description: "What was applied to the host, as in the RunResult." }),
+      .meta({ description: "How much was applied to the host; the RunResult lists what was refused." }),
   }),
 };

@@ -46,6 +46,10 @@ const judgement = {
   rule: z.string().optional().meta({ description: "What decided." }),
   errno: z.string().optional().meta({ description: "What the program saw of a denial, as in errno(3)." }),
   hint: z.string().optional().meta({ description: "What would allow it." }),
+  repeated: z.int().positive().optional().meta({
+    description:
+      "This line stands for so many further refusals just like the one before it, with nothing in between; `time` is the last one's.",
+  }),
 };
 
 const call = {
@@ -150,7 +154,9 @@ const auditGap = z.strictObject({
   ...common,
   type: z.literal("audit.gap"),
   dropped: z.int().positive().meta({ description: "How many events are missing here." }),
-  reason: z.string().optional(),
+  reason: z.string().optional().meta({
+    description: 'Why they are: an errno such as "ENOSPC", or "audit.maxBytes is reached".',
+  }),
 });
 
 const runStart = z.strictObject({

@@ -1,5 +1,5 @@
-import { exitOf } from "./describe.js";
-import { listOf, textOf, type RecordedEvent } from "./read-event.js";
+import { argvOf, exitOf } from "./describe.js";
+import type { RecordedEvent } from "./read-event.js";
 
 export interface RecordedProcess {
   readonly pid: number;
@@ -33,7 +33,7 @@ export class Processes {
     const task = event.pid === undefined ? undefined : this.#process(event.pid, event);
     if (task === undefined) return;
     if (event.type === "process.exec" && !event.denied) {
-      task.argv = listOf(event.args["argv"], textOf).slice(0, mostWords);
+      task.argv = argvOf(event.args).words.slice(0, mostWords);
     } else {
       // An exec still has the program before it.
       task.exe = event.exe ?? task.exe;

@@ -19,6 +19,8 @@ export interface RecordedEvent {
   readonly syscall: string | undefined;
   readonly args: JsonObject;
   readonly verdict: string | undefined;
+  /** How many refusals it stands for; 1 for everything else. */
+  readonly count: number;
   /** Refused, or expected to be. */
   readonly denied: boolean;
   readonly members: JsonObject;
@@ -70,6 +72,7 @@ function readMembers(members: JsonObject): ReadLine {
       syscall: stringOf(members["syscall"]) ?? integerOf(members["syscall"])?.toString(),
       args: objectOf(members["args"]),
       verdict,
+      count: Math.max(1, integerOf(members["repeated"]) ?? 1),
       denied: verdict === "deny" || verdict === "expected-deny",
       members,
     },

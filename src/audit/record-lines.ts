@@ -32,16 +32,25 @@ export async function* recordLines(
   const line = new PendingLine();
   let number = 1;
   let read = 0;
+  let position: number | null = null;
   let isLast = options.follow !== true;
   for (;;) {
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, null);
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
     if (bytesRead === 0) {
-      if (isLast || (await file.stat()).size < read) break;
+      if (isLast) break;
+      const stat = await file.stat();
+      if (stat.size < read) {
+        // Half a line is taken back where the writer's disk was full.
+        if (!stat.isFile() || stat.size !== read - line.length) break;
+        line.take();
+        read = position = stat.size;
+      }
       // What was written up to the signal is read after it.
       if (!(await waited(options))) isLast = true;
       continue;
     }
     read += bytesRead;
+    if (position !== null) position += bytesRead;
     const lines: RecordLine[] = [];
     let start = 0;
     for (let end; (end = chunk.indexOf(0x0a, start)) >= 0 && end < bytesRead; start = end + 1) {

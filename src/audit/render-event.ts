@@ -6,7 +6,8 @@ import type { TimelineEntry } from "./timeline.js";
 
 /** One line of the timeline: when, who, what, about what, and whether it was refused. */
 export function renderEvent(event: RecordedEvent, startMs: number | undefined, style: Style): string {
-  return line(event, describe(event), startMs, style);
+  const more = event.count === 1 ? "" : ` (${event.count} more times)`;
+  return line(event, `${describe(event)}${more}`, startMs, style);
 }
 
 export function renderEntry(

@@ -47,7 +47,7 @@ export class RecordSummary {
   add(event: RecordedEvent, isAskedFor: boolean): void {
     if (event.type === "run.start") this.start ??= event;
     if (event.type === "run.end") this.end = event;
-    if (event.verdict === "deny") this.denied++;
+    if (event.verdict === "deny") this.denied += event.count;
     this.processes.add(event, isAskedFor);
     if (!isAskedFor) return;
     this.asked++;
@@ -60,7 +60,7 @@ export class RecordSummary {
     const text = describe(event);
     const key = JSON.stringify([event.type, event.verdict, event.pid, event.members["rule"], text]);
     const denial = this.denials.at(key, () => ({ first: event, text, count: 0 }));
-    if (denial !== undefined) denial.count++;
+    if (denial !== undefined) denial.count += event.count;
   }
 
   #addUses(event: RecordedEvent): void {

@@ -27,11 +27,11 @@ export class Timeline {
   add(event: RecordedEvent): void {
     const last = this.#last;
     if (last !== undefined && isSameKind(last.first, event)) {
-      last.count++;
+      last.count += event.count;
       last.same &&= describe(event) === last.text;
       return;
     }
-    this.#last = { first: event, text: describe(event), count: 1, same: true };
+    this.#last = { first: event, text: describe(event), count: event.count, same: true };
     if (this.#head.length < this.#mostHead) {
       this.#head.push(this.#last);
       return;

@@ -56,7 +56,7 @@ export class LiveView implements View {
 
   event(event: RecordedEvent, _line: RecordLine, isAskedFor: boolean): string {
     this.#startMs ??= event.timeMs;
-    if (event.verdict === "deny") this.#denied++;
+    if (event.verdict === "deny") this.#denied += event.count;
     if (event.type === "run.end") this.#end = event;
     if (event.type === "run.start") return `${renderStart(event, this.#style).join("\n")}\n\n`;
     return isAskedFor && event.type !== "run.end"

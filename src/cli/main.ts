@@ -1,11 +1,11 @@
 import { Command, CommanderError } from "commander";
 import { SkillboxError } from "../errors.js";
+import { version } from "../package-root.js";
 import type { AuditOptions } from "./audit.js";
 import type { PolicyOptions } from "./exec-options.js";
 import type { ExecOptions } from "./exec.js";
 import { exitStatus, statusOfError } from "./exit-status.js";
 import { printError } from "./print-error.js";
-import { version } from "./version.js";
 
 /** Each verb loads its own code: `exec` must not wait for what it does not need. */
 async function main(): Promise<number> {

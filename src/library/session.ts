@@ -235,12 +235,7 @@ export class SandboxSession implements AsyncDisposable {
         commit: undefined,
         network,
       });
-      trail.write("run.end", {
-        programs: this.#programs,
-        result: { ...result, audit: undefined, changes: changes.length },
-      });
-      trail.drain();
-      trail.assertWhole();
+      trail.end(result, { programs: this.#programs });
       return { ...result, audit: await trail.summary() };
     } finally {
       await this.#session.close();

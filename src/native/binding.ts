@@ -47,7 +47,7 @@ export interface RecordStatus {
   readonly denied: number;
   readonly dropped: number;
   readonly bytes: number;
-  /** Of the first write that failed; 0: none did. */
+  /** Of the last write that failed; 0: none did. */
   readonly errno: number;
   /** maxBytes was reached. */
   readonly full: boolean;
@@ -72,6 +72,10 @@ export interface AuditRecord {
   ): void;
   /** Waits, for microseconds, until all of the dead tasks' calls are recorded and written. */
   drain(): void;
+  /** Writes what is left, and says in the record what was lost. What is to come is the last event, or nothing. */
+  settle(): boolean;
+  /** The last event; room is kept for it. */
+  close(members: string): boolean;
   status(): RecordStatus;
 }
 

@@ -88,6 +88,29 @@ export class AuditTrail {
     if (!this.#record.write(text.slice(1, -1), denied)) this.assertWhole();
   }
 
+  /**
+   * The last event, with the record's own counts. To be called when the sandbox is dead and all that had something to say has
+   * said it. Throws ERR_AUDIT as {@link write} does.
+   */
+  end({ changes, commit, ...result }: RunResult, more: object = {}): void {
+    this.#record.settle();
+    this.assertWhole();
+    const { events, denied, dropped } = this.#record.status();
+    const text = JSON.stringify({
+      type: "run.end",
+      ...more,
+      result: {
+        ...result,
+        audit: { events: events + 1, denied, dropped },
+        // Lists may be long; the record has a bound.
+        changes: changes.length,
+        commit: commit && { ...commit, refused: commit.refused.length },
+      },
+    });
+    this.#record.close(text.slice(1, -1));
+    this.assertWhole();
+  }
+
   /** Appends an event whose members are JSON text already. */
   append(members: string, denied: boolean): void {
     // A record that has failed ends the run when it is closed; here there is nobody to tell.

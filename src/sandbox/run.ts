@@ -75,8 +75,6 @@ async function finish(session: Session<Preparation>, { ending }: Program, left: 
   const result = runResult({ ...left, runId, preparation, cgroup, ending, network });
   const hit = result.limits.find(({ resource }) => resource === result.limit);
   if (hit !== undefined) trail.write("resource.limit", { resource: hit.resource, requested: hit.requested });
-  trail.write("run.end", { result: { ...result, audit: undefined, changes: result.changes.length } });
-  trail.drain();
-  trail.assertWhole();
+  trail.end(result);
   return { ...result, audit: await trail.summary() };
 }

@@ -4,6 +4,7 @@ import { release as kernelRelease } from "node:os";
 import { SkillboxError } from "../errors.js";
 import type { Gateway, GatewayOptions } from "../egress/gateway.js";
 import { loadNative, type Native } from "../native/binding.js";
+import { version } from "../package-root.js";
 import type { LaunchPlan } from "../plan/launch-plan.js";
 import type { AuditLevel, Policy } from "../policy/policy.js";
 import type { CommitResult, OverlayChange, RunResult } from "../result/run-result.js";
@@ -252,6 +253,7 @@ async function openGateway(plan: LaunchPlan, options: GatewayOptions): Promise<G
 
 function runStart({ policy, argv = [], cwd }: AnyRequest, { limits, filter }: SandboxPreparation): object {
   return {
+    skillbox: version(),
     policy: { name: policy.name, sha256: createHash("sha256").update(JSON.stringify(policy)).digest("hex") },
     argv,
     cwd,

@@ -1,6 +1,8 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, statSync, unlinkSync } from "node:fs";
 import test from "ava";
-import { exec } from "../helpers/exec.js";
+import type { AuditEvent, EventOf } from "../../src/audit/event.js";
+import { cli, exec, start } from "../helpers/exec.js";
 import { assertUnchanged, snapshotHost } from "../helpers/host-state.js";
 import { callsOf, readRecord } from "../helpers/record.js";
 import { requires } from "../helpers/requires.js";
@@ -12,6 +14,10 @@ const gccTest = requires(test, "userns", "program:gcc");
 
 function policy(audit: string): string {
   return `version: 1\nfilesystem:\n  write: [./work]\naudit: { ${audit} }\n`;
+}
+
+function gapsOf(events: readonly AuditEvent[]): EventOf<"audit.gap">[] {
+  return events.filter((event) => event.type === "audit.gap");
 }
 
 const unwritable: readonly [string, (box: Scratch) => string][] = [
@@ -77,7 +83,9 @@ gccTest("audit.maxBytes stops the run: no call goes on that the record has no ro
   t.is(ended.stdout, "");
   t.regex(ended.stderr, /is incomplete: it has reached audit\.maxBytes; the run was stopped\n/);
   t.true(statSync(box.at("record")).size <= 300_000);
-  t.true(readRecord(t, box.at("record")).length > 500);
+  const events = readRecord(t, box.at("record"));
+  t.true(events.length > 500);
+  t.like(events.at(-1), { type: "audit.gap", reason: "audit.maxBytes is reached" });
 });
 
 gccTest(
@@ -91,9 +99,62 @@ gccTest(
     });
     t.is(ended.status, 0, ended.stderr);
     t.true(ended.stdout.startsWith("5000 0 0 "));
-    t.true(statSync(box.at("record")).size <= 300_000);
-    const kept = readRecord(t, box.at("record")).length;
-    t.like(ended.report, { audit: { events: kept, dropped: 5004 - kept } });
+    const { size } = statSync(box.at("record"));
+    t.true(size <= 300_000 && size > 300_000 - 8192 - 500, `${size} bytes`);
+    const events = readRecord(t, box.at("record"));
+    // One where it filled, when nobody could know how many would follow; one at the end for the rest.
+    const gaps = gapsOf(events);
+    t.deepEqual(
+      gaps.map(({ reason }) => reason),
+      ["audit.maxBytes is reached", "audit.maxBytes is reached"],
+    );
+    const kept = events.length - gaps.length;
+    const dropped = gaps.reduce((sum, gap) => sum + gap.dropped, 0);
+    t.is(kept + dropped, 5004);
+    const last = events.at(-1);
+    t.is(last?.type, "run.end");
+    if (last?.type === "run.end")
+      t.deepEqual(last.result.audit, { events: events.length, denied: 0, dropped });
+    t.like(ended.report, { audit: { events: events.length, dropped } });
+    const shown = spawnSync(process.execPath, [cli, "audit", box.at("record")], { encoding: "utf8" });
+    t.regex(shown.stdout, new RegExp(`, ${dropped} dropped\\n`));
+  },
+);
+
+requires(test, "root", "userns", "program:gcc").serial(
+  "a disk that is full for a while: the record goes on when there is room, and says how many are missing",
+  async (t) => {
+    const box = scratch(t);
+    compileProbe("audit-calls", box.work, "-pthread");
+    const disk = box.directory("disk");
+    t.is(spawnSync("mount", ["-t", "tmpfs", "-o", "size=1280k", "tmpfs", disk]).status, 0);
+    t.teardown(() => spawnSync("umount", ["--lazy", disk]));
+    box.file("disk/filler", Buffer.alloc(1024 * 1024));
+    const calls = "./audit-calls write 1 2000";
+    const script = `${calls}; while ! [ -e go ]; do sleep 0.05; done; ${calls}`;
+    const running = start(box, ["sh", "-c", script], {
+      policy: policy("level: security, onFailure: continue"),
+      options: ["--audit", box.at("disk/record")],
+    });
+    await running.line(/^2000 0 0 /);
+    t.true(statSync(box.at("disk/record")).size <= 256 * 1024);
+    unlinkSync(box.at("disk/filler"));
+    box.file("work/go", "");
+    const ended = await running.ended;
+    t.is(ended.status, 0, ended.stderr);
+    const events = readRecord(t, box.at("disk/record"));
+    const gaps = gapsOf(events);
+    t.true(gaps.length > 0 && gaps.every(({ reason }) => reason === "ENOSPC"));
+    const dropped = gaps.reduce((sum, gap) => sum + gap.dropped, 0);
+    const opens = callsOf(events, "openat").length;
+    t.true(opens < 4000 && opens + dropped >= 4000, `${opens} and ${dropped}`);
+    // What came after the disk had room is there to the last.
+    const resumed = gaps.at(-1)?.seq ?? Infinity;
+    t.true(callsOf(events.slice(resumed), "openat").length >= 2000);
+    t.like(ended.report, { audit: { events: events.length, dropped } });
+    const last = events.at(-1);
+    if (last?.type === "run.end") t.is(last.result.audit?.dropped, dropped);
+    t.is(last?.type, "run.end");
   },
 );
 

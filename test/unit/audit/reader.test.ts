@@ -410,6 +410,53 @@ test("following: lines as they come, whole ones only, until run.end", async (t) 
   t.regex(text, /\noutcome {4}exited with status 1 .*\nrecord {5}19 events, 2 denied, complete\n$/);
 });
 
+test("following goes on where half a line was taken back, as the writer does when its disk is full", async (t) => {
+  const whole = `${lines.slice(0, 3).join("\n")}\n`;
+  const file = fileOf(whole + (lines[3] ?? "").slice(0, 50));
+  const out = new PassThrough();
+  let text = "";
+  out.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  const following = audit(file, { follow: true }, out);
+  await sleep(250);
+  truncateSync(file, whole.length);
+  await sleep(250);
+  appendFileSync(file, lines.slice(3).join("\n"));
+  t.is(await following, 0, text);
+  t.regex(text, /\nrecord {5}19 events, 2 denied, complete\n$/);
+});
+
+test("refusals that were counted, and argument vectors that were cut", async (t) => {
+  const refused = {
+    type: "privilege",
+    ...python,
+    syscall: "vhangup",
+    args: {},
+    verdict: "deny",
+    rule: "syscalls",
+  };
+  const argv = { items: ["make", "a", { text: "bb", length: 9000 }], length: 9000 };
+  const { text } = await showRecord(
+    recordOf([
+      runStart,
+      {
+        type: "process.exec",
+        ...shell,
+        syscall: "execve",
+        args: { path: "/usr/bin/make", argv },
+        verdict: "allow",
+      },
+      refused,
+      { ...refused, repeated: 999 },
+      { ...refused, repeated: 500 },
+      runEnd,
+    ]),
+  );
+  t.regex(text, /record {5}6 events, 1500 denied, complete\n/);
+  t.regex(text, /Denied\n {2}python3\[3\] .* vhangup \(1500 times\) {2}DENIED by syscalls\n\n/);
+  t.regex(text, /process\.exec {4}make a bb… \(and 8997 more\)\n/);
+  t.regex(text, / {2}2 {2}make a bb…/);
+});
+
 test("following ends when it is told to, or when the file is cut", async (t) => {
   const file = fileOf(`${lines.slice(0, 3).join("\n")}\n`);
   const abort = new AbortController();
