@@ -94,7 +94,7 @@ class EventWriter {
         return append_signed(out_, static_cast<int32_t>(value));
       case ArgumentKind::number:
       case ArgumentKind::size:
-        return append_number(out_, value);
+        return append_exact(out_, value);
       case ArgumentKind::dirfd:
         if (static_cast<int32_t>(value) == AT_FDCWD) {
           out_ += "\"AT_FDCWD\"";
@@ -110,6 +110,8 @@ class EventWriter {
       case ArgumentKind::enumeration:
       case ArgumentKind::signal:
         return write_enumeration(value, argument.aux);
+      case ArgumentKind::keyed:
+        return write_keyed(value, argument);
       case ArgumentKind::mode: {
         char text[16];
         snprintf(text, sizeof text, "\"%04o\"", static_cast<unsigned>(value & 07777));
@@ -117,11 +119,11 @@ class EventWriter {
         return;
       }
       case ArgumentKind::sockaddr:
-        return write_sockaddr(value, static_cast<socklen_t>(raw(argument.aux)));
+        return write_sockaddr(value, static_cast<socklen_t>(raw(argument.aux)), argument.aux2);
       case ArgumentKind::msghdr: {
         msghdr message = {};
         if (const int error = memory_.read(value, &message, sizeof message)) return write_unreadable(error);
-        return write_sockaddr(reinterpret_cast<uint64_t>(message.msg_name), message.msg_namelen);
+        return write_sockaddr(reinterpret_cast<uint64_t>(message.msg_name), message.msg_namelen, argument.aux2);
       }
       case ArgumentKind::strings:
         return write_strings(value);
@@ -235,7 +237,7 @@ class EventWriter {
     // Bits that no table names, as a number.
     if (value != 0) {
       if (!first) out_ += ',';
-      append_number(out_, value);
+      append_exact(out_, value);
     }
     out_ += ']';
   }
@@ -249,7 +251,19 @@ class EventWriter {
         }
       }
     }
-    append_signed(out_, static_cast<int64_t>(value));
+    append_exact_signed(out_, static_cast<int64_t>(value));
+  }
+
+  // What a number means depends on another argument; both are ints to the kernel.
+  void write_keyed(uint64_t value, const ArgumentSignature& argument) {
+    const auto number = static_cast<uint32_t>(value);
+    if (const NameTable* names = tables_.names(argument.aux)) {
+      const uint64_t wanted = (raw(argument.aux2) & UINT32_MAX) << 32 | number;
+      for (const NamedValue& named : names->values) {
+        if (named.value == wanted) return append_json_string(out_, named.name);
+      }
+    }
+    append_signed(out_, static_cast<int32_t>(number));
   }
 
   void write_strings(uint64_t address) {
@@ -292,6 +306,11 @@ class EventWriter {
     if (const int error = memory_.read(address, &how, sizeof how)) return write_unreadable(error);
     out_ += "{\"flags\":";
     write_flags(how.flags, argument.aux);
+    if (how.mode != 0 || (how.flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) != 0) {
+      char text[40];
+      snprintf(text, sizeof text, ",\"mode\":\"%04llo\"", static_cast<unsigned long long>(how.mode));
+      out_ += text;
+    }
     out_ += ",\"resolve\":";
     write_flags(how.resolve, argument.aux2);
     out_ += '}';
@@ -312,11 +331,11 @@ class EventWriter {
   }
 
   void write_bound(uint64_t value) {
-    if (value != RLIM64_INFINITY) return append_number(out_, value);
+    if (value != RLIM64_INFINITY) return append_exact(out_, value);
     out_ += "\"RLIM_INFINITY\"";
   }
 
-  void write_sockaddr(uint64_t address, socklen_t length) {
+  void write_sockaddr(uint64_t address, socklen_t length, uint8_t families) {
     if (address == 0) {
       out_ += "null";
       return;
@@ -338,8 +357,30 @@ class EventWriter {
       default:
         decoded_.network_expected = storage.ss_family == AF_NETLINK || storage.ss_family == AF_UNSPEC;
         out_ += "{\"family\":";
-        append_number(out_, storage.ss_family);
+        write_enumeration(storage.ss_family, families);
+        write_other_address(storage, usable);
         out_ += '}';
+    }
+  }
+
+  // Of families that the base denials refuse, or that lead nowhere in a network namespace of one's own.
+  void write_other_address(const sockaddr_storage& storage, size_t length) {
+    const auto member = [&](std::string_view name, uint64_t value) {
+      append_key(out_, name);
+      append_number(out_, value);
+    };
+    if (storage.ss_family == AF_NETLINK && length >= sizeof(sockaddr_nl)) {
+      const auto& address = reinterpret_cast<const sockaddr_nl&>(storage);
+      member("portId", address.nl_pid);
+      member("groups", address.nl_groups);
+    } else if (storage.ss_family == AF_PACKET && length >= offsetof(sockaddr_ll, sll_hatype)) {
+      const auto& address = reinterpret_cast<const sockaddr_ll&>(storage);
+      member("interface", static_cast<uint32_t>(address.sll_ifindex));
+      member("protocol", ntohs(address.sll_protocol));
+    } else if (storage.ss_family == AF_VSOCK && length >= offsetof(sockaddr_vm, svm_cid) + sizeof(uint32_t)) {
+      const auto& address = reinterpret_cast<const sockaddr_vm&>(storage);
+      member("cid", address.svm_cid);
+      member("port", address.svm_port);
     }
   }
 
@@ -355,7 +396,8 @@ class EventWriter {
     }
     char text[INET6_ADDRSTRLEN];
     inet_ntop(AF_INET6, &bytes, text, sizeof text);
-    write_endpoint("AF_INET6", text, port, IN6_IS_ADDR_LOOPBACK(&bytes) || IN6_IS_ADDR_UNSPECIFIED(&bytes));
+    write_endpoint("AF_INET6", text, port, IN6_IS_ADDR_LOOPBACK(&bytes) || IN6_IS_ADDR_UNSPECIFIED(&bytes),
+                   address.sin6_scope_id);
   }
 
   void write_endpoint(const char* family, in_addr address, uint16_t port) {
@@ -365,7 +407,7 @@ class EventWriter {
     write_endpoint(family, text, port, (host >> 24) == 127 || host == 0);
   }
 
-  void write_endpoint(const char* family, const char* address, uint16_t port, bool loopback) {
+  void write_endpoint(const char* family, const char* address, uint16_t port, bool loopback, uint32_t scope = 0) {
     decoded_.endpoint = {true, loopback, address, port};
     if (!loopback) decoded_.network_expected = false;
     out_ += "{\"family\":\"";
@@ -374,6 +416,10 @@ class EventWriter {
     out_ += address;
     out_ += "\",\"port\":";
     append_number(out_, port);
+    if (scope != 0) {
+      append_key(out_, "scopeId");
+      append_number(out_, scope);
+    }
     out_ += '}';
   }
 

@@ -6,6 +6,8 @@ namespace skillbox {
 
 namespace {
 
+constexpr uint64_t kMostExact = (uint64_t{1} << 53) - 1;
+
 // The length of the well-formed UTF-8 sequence at `at` (Unicode 15, table 3-7), or 0.
 size_t utf8_length(std::string_view bytes, size_t at) {
   const auto byte = [&](size_t i) -> unsigned {
@@ -78,6 +80,20 @@ void append_signed(std::string& out, int64_t value) {
   char digits[24];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
   out.append(digits, end);
+}
+
+void append_exact(std::string& out, uint64_t value) {
+  const bool exact = value <= kMostExact;
+  if (!exact) out += '"';
+  append_number(out, value);
+  if (!exact) out += '"';
+}
+
+void append_exact_signed(std::string& out, int64_t value) {
+  const bool exact = value >= -static_cast<int64_t>(kMostExact) && value <= static_cast<int64_t>(kMostExact);
+  if (!exact) out += '"';
+  append_signed(out, value);
+  if (!exact) out += '"';
 }
 
 }  // namespace skillbox

@@ -29,7 +29,8 @@ enum class ArgumentKind : uint8_t {
   clone_args = 16,
   rlimit = 17,
   id = 18,
-  last = id,
+  keyed = 19,
+  last = keyed,
 };
 
 struct NamedValue {

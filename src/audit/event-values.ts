@@ -23,8 +23,9 @@ export const textSchema = z.union([z.string(), cutText, unreadable]).meta({
     "read. Bytes that are not UTF-8 are the code points U+DC80 to U+DCFF (Python's surrogateescape).",
 });
 
-/** As the kernel has it, up to 2^64 - 1. JSON.parse rounds above 2^53 - 1; other parsers do not have to. */
-const wholeNumber = z.number().meta({ description: "A whole number, up to 2^64 - 1." });
+const wholeNumber = z
+  .union([z.int(), z.string().regex(/^-?\d{16,20}$/)])
+  .meta({ description: "A whole number of 64 bits; beyond 2^53 - 1, where JSON parsers round, its digits." });
 
 const flagNames = z.array(z.union([z.string(), wholeNumber])).meta({
   description:
@@ -35,19 +36,22 @@ const sockaddrSchema = z
   .strictObject({
     family: z.union([z.string(), z.int()]).optional(),
     address: z.string().optional(),
-    port: z.int().min(0).max(65535).optional(),
-    flowInfo: z.int().optional(),
-    scopeId: z.int().optional(),
+    port: z.int().min(0).max(0xffff_ffff).optional(),
+    scopeId: z.int().optional().meta({ description: "AF_INET6: the interface, where one is named." }),
     path: textSchema.optional(),
     abstract: textSchema
       .optional()
       .meta({ description: "Name in the abstract namespace, without the leading NUL." }),
     portId: z.int().optional().meta({ description: "AF_NETLINK." }),
     groups: z.int().optional(),
+    interface: z.int().optional().meta({ description: "AF_PACKET: its number." }),
+    protocol: z.int().optional().meta({ description: "AF_PACKET." }),
+    cid: z.int().optional().meta({ description: "AF_VSOCK." }),
   })
   .meta({
     description:
-      "AF_INET and AF_INET6: address and port; AF_UNIX: path or abstract, neither if unnamed; AF_NETLINK: portId, groups. " +
+      "AF_INET and AF_INET6: address and port; AF_UNIX: path or abstract, neither if unnamed; AF_NETLINK: portId, groups; " +
+      "AF_PACKET: interface, protocol; AF_VSOCK: cid, port; others by their family alone. " +
       "Empty: too short to have a family.",
   });
 

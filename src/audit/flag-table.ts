@@ -7,12 +7,13 @@ interface NamedValue {
 
 /**
  * How a number is spelled. `flags`: in order, an entry whose `(v & mask) === value` gives its name and takes its mask out of v; what
- * is left over is a number. `enumeration`: the first entry with `v === value`, on the low 32 bits.
+ * is left over is a number. `enumeration`: the first entry with `v === value`, on the low 32 bits. `keyed`: an enumeration whose names
+ * depend on another argument, the key; an entry's value is the number with the key above its 32 bits.
  *
  * The kernel takes most flags as an int, whose upper half a program may leave full of garbage: such a table has `bits: 32`.
  */
 export interface FlagTable {
-  readonly kind: "flags" | "enumeration";
+  readonly kind: "flags" | "enumeration" | "keyed";
   readonly bits: 32 | 64;
   readonly entries: readonly NamedValue[];
 }
@@ -36,6 +37,18 @@ export function field(mask: number, names: string): FlagValues {
 export function enumeration(names: string, others: Readonly<Record<string, number>> = {}): FlagTable {
   const rest = Object.entries(others).map(([name, value]) => ({ name, value, mask: 0xffff_ffff }));
   return { kind: "enumeration", bits: 32, entries: [...readRuns(names), ...rest] };
+}
+
+/** Runs of names by key. */
+export function keyed(runs: Readonly<Record<number, string>>): FlagTable {
+  const entries = Object.entries(runs).flatMap(([key, names]) =>
+    readRuns(names).map(({ name, value }) => ({
+      name,
+      value: Number(key) * 0x1_0000_0000 + value,
+      mask: 0xffff_ffff,
+    })),
+  );
+  return { kind: "keyed", bits: 64, entries };
 }
 
 function readRuns(runs: string): NamedValue[] {

@@ -4,6 +4,7 @@ import { ioctlRequest } from "./constants/ioctl.js";
 import { mapFlags, memoryTables, protection } from "./constants/memory.js";
 import { privilegeTables } from "./constants/privileges.js";
 import { processTables } from "./constants/processes.js";
+import { socketOptionTables } from "./constants/socket-options.js";
 import { socketTables } from "./constants/sockets.js";
 import type { FlagTable } from "./flag-table.js";
 import type { Arch } from "../seccomp/syscall-table.js";
@@ -21,6 +22,7 @@ export function flagTables(arch: Arch): Readonly<Record<string, FlagTable>> {
     ...processTables,
     ...privilegeTables,
     ...socketTables,
+    ...socketOptionTables,
     ioctlRequest,
   };
 }

@@ -20,13 +20,14 @@ export const argumentKinds = {
   enumeration: 6,
   /** Octal; aux is the argument with the flags of open that must ask to create a file for it to count, or {@link none}. */
   mode: 7,
-  /** aux: the argument with its length. */
+  /** aux: the argument with its length, aux2: names of families. */
   sockaddr: 8,
   argv: 9,
   string: 10,
   /** struct open_how; aux: flags of open, aux2: flags of resolve. */
   openhow: 11,
   signal: 12,
+  /** aux2: names of families. */
   msghdr: 13,
   flags32: 14,
   size: 15,
@@ -35,6 +36,8 @@ export const argumentKinds = {
   rlimit: 17,
   /** A user or group; 4294967295 leaves it as it is. */
   id: 18,
+  /** aux: number of the table, aux2: the argument that is the key. */
+  keyed: 19,
 } as const;
 
 /** In aux: no argument. A path is relative to the working directory, a mode always counts. */
@@ -107,14 +110,15 @@ function readArgument(
     case "dirfd":
     case "argv":
     case "string":
-    case "msghdr":
     case "size":
     case "rlimit":
     case "id":
       return argument(argumentKinds[kind]);
+    case "sockaddr":
+    case "msghdr":
+      return argument(argumentKinds[kind], other, numberOf("addressFamily"));
     case "path":
     case "mode":
-    case "sockaddr":
       return argument(argumentKinds[kind], other);
     case "signal":
       return argument(argumentKinds.signal, numberOf("signalNumber"));
@@ -124,7 +128,10 @@ function readArgument(
       return argument(argumentKinds.cloneargs, numberOf("clone3Flags"));
     default: {
       const number = numberOf(kind);
-      return argument(kindOfTable(tables[number]), number);
+      const table = tables[number];
+      return table?.kind === "keyed"
+        ? argument(argumentKinds.keyed, number, other)
+        : argument(kindOfTable(table), number);
     }
   }
 }

@@ -6,6 +6,7 @@
  *
  *     path          relative to the working directory       path@0       relative to the directory that argument 0 is
  *     sockaddr@2    its length is argument 2                mode?2       means something if argument 2 asks to create
+ *     socketOption@1    a table whose names depend on argument 1
  *
  * A call that is not here is recorded by its name alone.
  */
@@ -84,8 +85,8 @@ export const signatures = {
     file_setattr dirfd:dirfd path:path@0 _ size:size at_flags:atFlags
   `,
   "net.socket": `
-    socket domain:addressFamily type:socketType protocol:ipProtocol
-    socketpair domain:addressFamily type:socketType protocol:ipProtocol
+    socket domain:addressFamily type:socketType protocol:socketProtocol@0
+    socketpair domain:addressFamily type:socketType protocol:socketProtocol@0
   `,
   "net.connect": `
     connect sockfd:fd addr:sockaddr@2
@@ -276,8 +277,8 @@ export const signatures = {
     shutdown sockfd:fd how:shutdownHow
     getsockname sockfd:fd
     getpeername sockfd:fd
-    getsockopt sockfd:fd level:socketLevel optname:int
-    setsockopt sockfd:fd level:socketLevel optname:int _ optlen:int
+    getsockopt sockfd:fd level:socketLevel optname:socketOption@1
+    setsockopt sockfd:fd level:socketLevel optname:socketOption@1 _ optlen:int
     mmap _ length:size prot:protection flags:mapFlags fd:fd offset:u64
     munmap _ length:size
     mremap _ old_size:size new_size:size flags:mremapFlags

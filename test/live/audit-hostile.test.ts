@@ -114,3 +114,68 @@ function lengthOf(value: unknown): number {
   if (Array.isArray(value)) return value.length;
   return typeof value === "object" && value !== null && "length" in value ? Number(value.length) : -1;
 }
+
+requires(
+  test,
+  "userns",
+  "program:python3",
+)("what numbers mean is spelled by what they belong to", async (t) => {
+  const box = scratch(t);
+  const script = `
+import ctypes, os, socket, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def tried(call):
+  try: return call()
+  except OSError: pass
+tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+tried(lambda: tcp.setsockopt(socket.IPPROTO_TCP, 9999, 1))
+tried(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4))
+tried(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
+for address in [struct.pack("=HHII", 40, 0, 1024, 2), struct.pack("=HHII", 16, 0, 7, 1), struct.pack("=HHiHBB8s", 17, 8, 3, 0, 0, 0, b""), struct.pack("=H14s", 38, b"hash")]:
+  libc.connect(tcp.fileno(), address, len(address))
+six = socket.socket(socket.AF_INET6)
+tried(lambda: six.bind(("fe80::1", 0, 0, 1)))
+how = ctypes.create_string_buffer(struct.pack("=QQQ", os.O_CREAT | os.O_WRONLY, 0o640, 0))
+os.close(libc.syscall(437, -100, b"/tmp/made", ctypes.byref(how), ctypes.c_size_t(24)))
+libc.truncate(b"/tmp/made", ctypes.c_int64(-2))
+`;
+  const { status, stderr } = await exec(box, ["python3", "-c", script], {
+    policy: "version: 1\naudit: { level: all }\n",
+    options: ["--audit", box.at("record")],
+  });
+  t.is(status, 0, stderr);
+  const calls = callsOf(readRecord(t, box.at("record")));
+  const argumentsOf = (name: string, ...picked: readonly string[]): unknown[][] =>
+    calls
+      .filter(({ syscall, args = {} }) => syscall === name && picked.every((key) => key in args))
+      .map(({ args = {} }) => picked.map((key) => args[key]));
+  t.deepEqual(
+    argumentsOf("socket", "domain", "protocol").filter(([domain]) => domain !== "AF_UNIX"),
+    [
+      ["AF_INET", "IPPROTO_TCP"],
+      ["AF_NETLINK", "NETLINK_SOCK_DIAG"],
+      ["AF_PACKET", "ETH_P_ALL"],
+      ["AF_INET6", "IPPROTO_IP"],
+    ],
+  );
+  t.deepEqual(argumentsOf("setsockopt", "level", "optname"), [
+    ["SOL_SOCKET", "SO_REUSEADDR"],
+    ["SOL_TCP", "TCP_NODELAY"],
+    ["SOL_TCP", 9999],
+  ]);
+  t.deepEqual(argumentsOf("connect", "addr").flat(), [
+    { family: "AF_VSOCK", cid: 2, port: 1024 },
+    { family: "AF_NETLINK", portId: 7, groups: 1 },
+    { family: "AF_PACKET", interface: 3, protocol: 2048 },
+    { family: "AF_ALG" },
+  ]);
+  t.deepEqual(argumentsOf("bind", "addr").flat(), [
+    { family: "AF_INET6", address: "fe80::1", port: 0, scopeId: 1 },
+  ]);
+  t.deepEqual(argumentsOf("openat2", "path", "how"), [
+    ["/tmp/made", { flags: ["O_WRONLY", "O_CREAT"], mode: "0640", resolve: [] }],
+  ]);
+  t.deepEqual(argumentsOf("truncate", "path", "length"), [["/tmp/made", "18446744073709551614"]]);
+});

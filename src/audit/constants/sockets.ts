@@ -16,27 +16,6 @@ const socketType = flags({
 });
 const acceptFlags = flags({ SOCK_NONBLOCK: 0o4000, SOCK_CLOEXEC: 0o2000000 });
 
-/**
- * linux/in.h. Without 0, which is no protocol in any family but AF_INET, and without the numbers that a netlink socket gives
- * another meaning and IP sockets do not use.
- */
-const ipProtocol = enumeration("1 IPPROTO_ICMP IPPROTO_IGMP", {
-  IPPROTO_TCP: 6,
-  IPPROTO_UDP: 17,
-  IPPROTO_DCCP: 33,
-  IPPROTO_IPV6: 41,
-  IPPROTO_GRE: 47,
-  IPPROTO_ESP: 50,
-  IPPROTO_AH: 51,
-  IPPROTO_ICMPV6: 58,
-  IPPROTO_L2TP: 115,
-  IPPROTO_SCTP: 132,
-  IPPROTO_UDPLITE: 136,
-  IPPROTO_RAW: 255,
-  IPPROTO_SMC: 256,
-  IPPROTO_MPTCP: 262,
-});
-
 /** asm-generic/socket.h, linux/in.h and linux/socket.h of the kernel's own include. */
 const socketLevel = enumeration(
   `0 SOL_IP SOL_SOCKET 262 SOL_X25 SOL_PACKET SOL_ATM SOL_AAL SOL_IRDA SOL_NETBEUI SOL_LLC SOL_DCCP SOL_NETLINK SOL_TIPC
@@ -77,7 +56,6 @@ export const socketTables = {
   addressFamily,
   socketType,
   acceptFlags,
-  ipProtocol,
   socketLevel,
   shutdownHow,
   messageFlags,

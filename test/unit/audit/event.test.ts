@@ -26,7 +26,7 @@ test("the values of arguments", (t) => {
   const values = [
     null,
     -1,
-    Number(2n ** 64n - 1n),
+    "18446744073709551615",
     "text \udc80",
     { text: "a".repeat(4096), length: 70_000 },
     { unreadable: "EFAULT" },
@@ -36,12 +36,14 @@ test("the values of arguments", (t) => {
     { family: "AF_UNIX", abstract: "x" },
     { family: 43 },
     {},
+    { flags: ["O_CREAT"], mode: "0644", resolve: [] },
+    { family: "AF_VSOCK", cid: 2, port: 4_000_000_000 },
     { flags: ["O_RDONLY"], resolve: ["RESOLVE_BENEATH"] },
     { soft: 1024, hard: "RLIM_INFINITY" },
   ];
   for (const value of values)
     t.true(auditEventSchema.safeParse({ ...open, args: { value } }).success, JSON.stringify(value));
-  for (const value of [{ txt: "" }, { port: 65536 }, true]) {
+  for (const value of [{ txt: "" }, { port: 2 ** 32 }, 2 ** 53, true]) {
     t.false(auditEventSchema.safeParse({ ...open, args: { value } }).success, JSON.stringify(value));
   }
 });

@@ -54,8 +54,10 @@ export function readTables(bytes: Uint8Array): WireTables {
 
 /** Spells a number as the notify thread does; what has no name is a number at the end. */
 export function spell({ kind, entries }: WireTable, value: bigint): string | readonly (string | bigint)[] {
-  if (kind === 1)
-    return entries.find((entry) => entry.value === (value & 0xffff_ffffn))?.name ?? String(value);
+  if (kind === 1) {
+    const named = entries.find((entry) => entry.value === value);
+    return (named ?? entries.find((entry) => entry.value === (value & 0xffff_ffffn)))?.name ?? String(value);
+  }
   const names: (string | bigint)[] = [];
   let rest = value;
   for (const { name, value: wanted, mask } of entries) {

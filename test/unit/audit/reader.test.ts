@@ -411,14 +411,14 @@ test("following: lines as they come, whole ones only, until run.end", async (t) 
 });
 
 test("following goes on where half a line was taken back, as the writer does when its disk is full", async (t) => {
-  const whole = `${lines.slice(0, 3).join("\n")}\n`;
-  const file = fileOf(whole + (lines[3] ?? "").slice(0, 50));
+  const begun = `${lines.slice(0, 3).join("\n")}\n`;
+  const file = fileOf(begun + (lines[3] ?? "").slice(0, 50));
   const out = new PassThrough();
   let text = "";
   out.on("data", (chunk: Buffer) => (text += chunk.toString()));
   const following = audit(file, { follow: true }, out);
   await sleep(250);
-  truncateSync(file, whole.length);
+  truncateSync(file, begun.length);
   await sleep(250);
   appendFileSync(file, lines.slice(3).join("\n"));
   t.is(await following, 0, text);

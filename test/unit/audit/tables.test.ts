@@ -58,6 +58,10 @@ for (const arch of architectures) {
         if (kind === argumentKinds.flags || kind === argumentKinds.flags32) t.is(tables[aux]?.kind, 0, place);
         if (kind === argumentKinds.enumeration || kind === argumentKinds.signal)
           t.is(tables[aux]?.kind, 1, place);
+        if (kind === argumentKinds.keyed) {
+          t.is(tables[aux]?.kind, 1, place);
+          t.true(aux2 < 6, place);
+        }
         if (kind === argumentKinds.openhow)
           t.deepEqual([tables[aux]?.kind, tables[aux2]?.kind], [0, 0], place);
       }
@@ -127,7 +131,7 @@ const expected: Readonly<Record<string, string>> = {
   unlinkat: "file.delete dirfd:dirfd@0 path:path@1 flags:flags32@2",
   fchownat: "file.attributes dirfd:dirfd@0 path:path@1 owner:id@2 group:id@3 flags:flags32@4",
   fsetxattr: "file.attributes fd:fd@0 name:string@1 size:size@3 flags:flags32@4",
-  socket: "net.socket domain:enumeration@0 type:flags32@1 protocol:enumeration@2",
+  socket: "net.socket domain:enumeration@0 type:flags32@1 protocol:keyed@2",
   connect: "net.connect sockfd:fd@0 addr:sockaddr@1",
   sendto: "net.send sockfd:fd@0 size:size@2 flags:flags32@3 dest_addr:sockaddr@4",
   sendmsg: "net.send sockfd:fd@0 msg:msghdr@1 flags:flags32@2",
@@ -182,7 +186,13 @@ const spelled: readonly [arch: Arch, call: string, argument: string, value: bigi
   ["x64", "socket", "type", 0o2004001n, ["SOCK_STREAM", "SOCK_NONBLOCK", "SOCK_CLOEXEC"]],
   ["x64", "socket", "type", 5n, ["SOCK_SEQPACKET"]],
   ["x64", "socket", "domain", 10n, "AF_INET6"],
-  ["x64", "socket", "protocol", 6n, "IPPROTO_TCP"],
+  ["x64", "socket", "protocol", (2n << 32n) | 6n, "IPPROTO_TCP"],
+  ["x64", "socket", "protocol", (10n << 32n) | 0n, "IPPROTO_IP"],
+  ["x64", "socket", "protocol", (16n << 32n) | 0n, "NETLINK_ROUTE"],
+  ["x64", "socket", "protocol", (17n << 32n) | 0x300n, "ETH_P_ALL"],
+  ["x64", "setsockopt", "optname", (1n << 32n) | 1n, "SO_DEBUG"],
+  ["x64", "setsockopt", "optname", (6n << 32n) | 1n, "TCP_NODELAY"],
+  ["x64", "setsockopt", "optname", (41n << 32n) | 26n, "IPV6_V6ONLY"],
   ["x64", "faccessat", "mode", 0n, ["F_OK"]],
   ["x64", "faccessat", "mode", 5n, ["R_OK", "X_OK"]],
   [
