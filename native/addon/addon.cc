@@ -2,6 +2,7 @@
 // the types.
 #include <fcntl.h>
 #include <napi.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arguments.h"
@@ -37,6 +38,8 @@ Napi::Value make_pipe(const Napi::CallbackInfo& info) {
     throw_errno(info.Env(), errno, "pipe2");
     return info.Env().Undefined();
   }
+  // A root caller's program is another user, and opens /dev/stdout by this inode. Whoever can reach it holds it already.
+  fchmod(fds[0], 0666);
   Napi::Array pair = Napi::Array::New(info.Env(), 2);
   pair.Set(0u, fds[0]);
   pair.Set(1u, fds[1]);

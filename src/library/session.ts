@@ -205,6 +205,7 @@ export class SandboxSession implements AsyncDisposable {
         argv,
         result: { outcome, exitCode, signal, wallTimeMs, cpuTimeMs },
       });
+      trail.drain();
       return { ...result, audit: { ...result.audit, ...audit } };
     } finally {
       this.#running.delete(program);

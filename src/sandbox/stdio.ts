@@ -1,4 +1,4 @@
-import { fstatSync, readFileSync } from "node:fs";
+import { fchmodSync, fstatSync, readFileSync, readlinkSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import { SkillboxError } from "../errors.js";
@@ -56,6 +56,7 @@ export function openStdio(binding: Binding, request: StdioRequest): Stdio {
   if ("fd" in stdin) refuseUnsafe(binding, stdin.fd, "stdin");
   if (stdout.fd !== undefined) refuseUnsafe(binding, stdout.fd, "stdout");
   if (stderr.fd !== undefined) refuseUnsafe(binding, stderr.fd, "stderr");
+  for (const { fd } of [stdout, stderr]) if (fd !== undefined) letReopen(fd);
   const pumped: Pumped = { ours: [], outputs: [], stopped: [] };
   const counter = { left: request.outputBytes ?? Infinity, exceeded: request.onOutputExceeded };
   const out = (output: Output, name: StreamName): number =>
@@ -106,6 +107,15 @@ function refuseUnsafe(binding: Binding, fd: number, name: string): void {
   throw new SkillboxError("ERR_USAGE", `${name} is ${what}, which would be a way out of the sandbox`, {
     hint: "use a pipe: … | skillbox exec … | …",
   });
+}
+
+/**
+ * `echo >/dev/stderr` opens the pipe anew, by its inode, which is the caller's; a root caller's program is another user. Only
+ * who holds a pipe without a name can reach it at all, so that its mode gives nothing to anybody else.
+ */
+function letReopen(fd: number): void {
+  if (process.geteuid?.() !== 0) return;
+  if (readlinkSync(`/proc/self/fd/${fd}`).startsWith("pipe:")) fchmodSync(fd, 0o666);
 }
 
 /** A socket that /proc/net/unix does not know speaks to a network, or to something as far away. */

@@ -36,6 +36,28 @@ liveTest("a regular file as standard input cannot be written through /proc/self/
   t.is(shared.stdout, "second\n", shared.stderr);
 });
 
+liveTest("scripts open /dev/stdout and /dev/stderr, also where those are pipes of a root caller", (t) => {
+  const box = scratch(t);
+  // What Node would give the child here are sockets, which nobody can open.
+  const { stdout } = spawnSync(
+    "sh",
+    [
+      "-c",
+      '"$@" 2>&1 | cat',
+      "sh",
+      process.execPath,
+      cli,
+      "exec",
+      "--",
+      "sh",
+      "-c",
+      "echo out >/dev/stdout; echo err >/dev/stderr",
+    ],
+    { cwd: box.work, env: callerEnvironment(box), encoding: "utf8" },
+  );
+  t.is(stdout, "out\nerr\n");
+});
+
 const refusedInputs: readonly [string, (box: Scratch) => number, RegExp][] = [
   ["a directory", (box) => openSync(box.work, "r"), /^skillbox: error: stdin is a directory, which/],
   [
