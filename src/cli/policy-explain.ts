@@ -8,6 +8,7 @@ import { prepare, type Preparation } from "../sandbox/prepare.js";
 import { policyFromOptions, workingDirectory, type PolicyOptions } from "./exec-options.js";
 import { statusOfError } from "./exit-status.js";
 import { printError } from "./print-error.js";
+import { profileNotes } from "./profile-notes.js";
 
 /**
  * What a run under this policy, on this host, of this command would see and may do. Nothing is started. With --json:
@@ -20,7 +21,8 @@ export async function policyExplain(
 ): Promise<number> {
   try {
     const policy = await policyFromOptions(options);
-    const preparation = prepare({ policy, argv, cwd: workingDirectory(options), environment: process.env });
+    const prepared = prepare({ policy, argv, cwd: workingDirectory(options), environment: process.env });
+    const preparation = { ...prepared, notes: [...prepared.notes, ...profileNotes(policy)] };
     out.write(
       options.json
         ? `${JSON.stringify(asJson(policy, preparation), undefined, 2)}\n`

@@ -5,6 +5,7 @@ import { filterInput, hostArchitecture } from "../sandbox/filter-input.js";
 import { policyFromOptions, type PolicyOptions } from "./exec-options.js";
 import { statusOfError } from "./exit-status.js";
 import { printError } from "./print-error.js";
+import { printProfileWarnings } from "./profile-notes.js";
 
 /**
  * The system call filter that a program under this policy gets, as a listing, or as the bytes that seccomp(2) takes (struct
@@ -16,6 +17,7 @@ export async function policySeccomp(
 ): Promise<number> {
   try {
     const policy = await policyFromOptions(options);
+    printProfileWarnings(policy);
     const arch = hostArchitecture();
     const { program } = compileFilter(filterInput(policy, arch, policy.audit.level));
     out.write(options.disassemble ? `${disassemble(program, arch).trimEnd()}\n` : program);

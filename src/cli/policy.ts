@@ -3,13 +3,15 @@ import { policyJsonSchema } from "../policy/json-schema.js";
 import { loadPolicyFile } from "../policy/load.js";
 import { exitStatus } from "./exit-status.js";
 import { printError } from "./print-error.js";
+import { printProfileWarnings } from "./profile-notes.js";
 
-/** Says of each file whether it is a policy; problems go to stderr. 0, or 125 if there are any. */
+/** Says of each file whether it is a policy, its profile of system calls included; problems and warnings go to stderr. 0, or 125 if there are any. */
 export function policyCheck(files: readonly string[], out: NodeJS.WritableStream): number {
   let status = 0;
   for (const file of files) {
     try {
       const { policy, sha256 } = loadPolicyFile(file);
+      printProfileWarnings(policy);
       out.write(`${file}: ok${policy.name === undefined ? "" : ` (${policy.name})`}, sha256 ${sha256}\n`);
     } catch (error) {
       if (!(error instanceof SkillboxError)) throw error;
