@@ -7,6 +7,7 @@
 
 #include "arguments.h"
 #include "channel.h"
+#include "classes.h"
 #include "memfd.h"
 #include "network.h"
 #include "overlay_object.h"
@@ -60,6 +61,7 @@ Napi::Value status_flags(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  Classes::open(env);
   exports.Set("launch", Napi::Function::New<launch>(env, "launch"));
   exports.Set("watchExit", Napi::Function::New<watch_exit>(env, "watchExit"));
   exports.Set("signalProcess", Napi::Function::New<signal_process>(env, "signalProcess"));

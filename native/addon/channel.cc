@@ -4,6 +4,7 @@
 
 #include "../sys/fd_passing.h"
 #include "arguments.h"
+#include "classes.h"
 #include "launch_thread.h"
 #include "memfd.h"
 #include "poll_handle.h"
@@ -73,6 +74,8 @@ class Channel : public Napi::ObjectWrap<Channel> {
     const Napi::ObjectReference self = Napi::Persistent(Value());
     stop();
     call(env, env.Undefined(), fd_array);
+    // The function holds the sandbox, which holds us.
+    on_message_.Reset();
   }
 
   void call(Napi::Env env, Napi::Value message, Napi::Value fds) {
@@ -109,7 +112,7 @@ Napi::Value launch(const Napi::CallbackInfo& info) {
   Fd ours(sockets[0]);
   Fd theirs(sockets[1]);
 
-  const Napi::Object object = Channel::define(env).New({});
+  const Napi::Object object = Classes::get(env, &Classes::channel, Channel::define).New({});
   if (object.IsEmpty()) return env.Undefined();
   if (!Channel::Unwrap(object)->start(env, std::move(ours), info[2].As<Napi::Function>())) {
     throw_errno(env, EMFILE, "uv_poll_init");

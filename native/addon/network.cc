@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "arguments.h"
+#include "classes.h"
 #include "poll_handle.h"
 
 namespace skillbox {
@@ -103,6 +104,8 @@ class Datagram : public Napi::ObjectWrap<Datagram> {
  private:
   void stop() {
     if (handle_ != nullptr) handle_->close();
+    // The function holds the gateway, which holds us.
+    on_message_.Reset();
   }
 
   void close(const Napi::CallbackInfo&) { stop(); }
@@ -206,7 +209,7 @@ Napi::Value open_datagram(const Napi::CallbackInfo& info) {
     throw_type_error(env, "onMessage", "a function");
     return env.Undefined();
   }
-  const Napi::Object object = Datagram::define(env).New({});
+  const Napi::Object object = Classes::get(env, &Classes::datagram, Datagram::define).New({});
   if (object.IsEmpty()) return env.Undefined();
   if (!Datagram::Unwrap(object)->start(env, Fd(*fd), info[1].As<Napi::Function>())) {
     throw_errno(env, EMFILE, "uv_poll_init");

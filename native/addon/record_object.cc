@@ -1,5 +1,6 @@
 #include "record_object.h"
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 
 #include <cstring>
@@ -7,6 +8,7 @@
 
 #include "../audit/notify_thread.h"
 #include "arguments.h"
+#include "classes.h"
 #include "held_queue.h"
 
 namespace skillbox {
@@ -22,9 +24,10 @@ class RecordObject : public Napi::ObjectWrap<RecordObject> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "AuditRecord",
-        {InstanceMethod<&RecordObject::write>("write"), InstanceMethod<&RecordObject::supervise>("supervise"),
-         InstanceMethod<&RecordObject::drain>("drain"), InstanceMethod<&RecordObject::settle>("settle"),
-         InstanceMethod<&RecordObject::close>("close"), InstanceMethod<&RecordObject::status>("status")});
+        {InstanceMethod<&RecordObject::write>("write"), InstanceMethod<&RecordObject::release>("release"),
+         InstanceMethod<&RecordObject::supervise>("supervise"), InstanceMethod<&RecordObject::drain>("drain"),
+         InstanceMethod<&RecordObject::settle>("settle"), InstanceMethod<&RecordObject::close>("close"),
+         InstanceMethod<&RecordObject::status>("status")});
   }
 
   explicit RecordObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RecordObject>(info) {}
@@ -66,6 +69,8 @@ class RecordObject : public Napi::ObjectWrap<RecordObject> {
     if (info[5].IsFunction()) supervision->on_held = open_held_queue(env, info[5].As<Napi::Function>());
     skillbox::supervise(Fd(*listener), std::move(supervision));
   }
+
+  void release(const Napi::CallbackInfo&) { record_->release(); }
 
   void drain(const Napi::CallbackInfo&) { skillbox::drain(record_); }
 
@@ -110,10 +115,17 @@ Napi::Value open_record(const Napi::CallbackInfo& info) {
     throw_type_error(env, "maxBytes", "a number of bytes");
     return env.Undefined();
   }
-  const Napi::Object object = RecordObject::define(env).New({});
+  // A copy: what was opened in a worker, Node closes with the worker, by its number.
+  Fd file;
+  if (*fd >= 0) file.reset(fcntl(*fd, F_DUPFD_CLOEXEC, 3));
+  if (*fd >= 0 && !file) {
+    throw_errno(env, errno, "fcntl");
+    return env.Undefined();
+  }
+  const Napi::Object object = Classes::get(env, &Classes::record, RecordObject::define).New({});
   if (object.IsEmpty()) return env.Undefined();
   RecordObject::Unwrap(object)->open(
-      Fd(*fd), {std::move(*run), static_cast<uint64_t>(max_bytes), static_cast<bool>(info[3].ToBoolean())});
+      std::move(file), {std::move(*run), static_cast<uint64_t>(max_bytes), static_cast<bool>(info[3].ToBoolean())});
   return object;
 }
 

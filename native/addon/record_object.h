@@ -6,10 +6,11 @@ namespace skillbox {
 
 // openRecord(fd: number, run: string, maxBytes: number, stopOnFailure: boolean): AuditRecord
 //
-// Takes the descriptor over; -1: events are only counted. AuditRecord:
+// Keeps a copy of the descriptor; -1: events are only counted. AuditRecord:
 //   write(members: string, denied: boolean): boolean     false: the record has failed and the run is to stop
 //   supervise(listener: number, init: number, tables: AuditTables, view: Uint8Array, verdicts: Uint8Array,
 //     onHeld: ((call: HeldCall) => void) | undefined, program: number): void
+//   release(): void                                        lets go of the file
 //   drain(): void                                          when the tasks are dead: all of theirs is recorded and written
 //   settle(): boolean                                      what is to come is close(), or nothing
 //   close(members: string): boolean                        the last event

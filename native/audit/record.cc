@@ -78,6 +78,11 @@ bool Record::close(std::string_view members) {
   return write_out();
 }
 
+void Record::release() {
+  const std::lock_guard lock(mutex_);
+  file_.reset();
+}
+
 RecordStatus Record::status() {
   const std::lock_guard lock(mutex_);
   return status_;

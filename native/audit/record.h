@@ -54,6 +54,9 @@ class Record {
   // The last line.
   bool close(std::string_view members);
 
+  // Lets go of the file; what comes after is only counted.
+  void release();
+
   RecordStatus status();
 
   // Copies of the lines, in batches, as they are written.

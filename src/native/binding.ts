@@ -76,6 +76,8 @@ export interface AuditRecord {
   settle(): boolean;
   /** The last event; room is kept for it. */
   close(members: string): boolean;
+  /** Lets go of the file, once all is written. */
+  release(): void;
   status(): RecordStatus;
 }
 
@@ -132,7 +134,7 @@ export interface Binding {
   ): Datagram;
   /** Lets a held call go on (0), or fail with an errno. */
   answerHeld(key: number, errno: number): void;
-  /** Takes the descriptor over; -1: events are only counted. `maxBytes` 0: no bound. */
+  /** Keeps a copy of the descriptor; -1: events are only counted. `maxBytes` 0: no bound. */
   openRecord(fd: number, run: string, maxBytes: number, stopOnFailure: boolean): AuditRecord;
   loadAuditTables(bytes: Uint8Array): AuditTables;
   /** A sealed memfd. */

@@ -47,8 +47,12 @@ export class AuditTrail {
     this.#file = file;
     this.#stopOnFailure = policy.onFailure === "stop";
     const fd = file !== undefined ? openRecordFile(file) : keepRecord ? openNamelessFile() : -1;
-    if (keepRecord) this.#readable = openSync(`/proc/self/fd/${fd}`, "r");
-    this.#record = binding.openRecord(fd, runId, policy.maxBytes, this.#stopOnFailure);
+    try {
+      this.#record = binding.openRecord(fd, runId, policy.maxBytes, this.#stopOnFailure);
+      if (keepRecord) this.#readable = openSync(`/proc/self/fd/${fd}`, "r");
+    } finally {
+      if (fd >= 0) closeSync(fd);
+    }
   }
 
   /** Creates the file, or empties it. Throws ERR_AUDIT where that is not possible. */
@@ -79,6 +83,7 @@ export class AuditTrail {
   close(): void {
     if (this.closed.aborted) return;
     this.#closed.abort();
+    this.#record.release();
     if (this.#readable !== undefined) closeSync(this.#readable);
   }
 
