@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import test, { type ExecutionContext } from "ava";
@@ -20,14 +22,14 @@ const residentMiB = (): number =>
 async function assertFlat(
   t: ExecutionContext,
   times: number,
-  once: (index: number) => Promise<void>,
+  act: (index: number) => Promise<void>,
 ): Promise<void> {
-  for (let index = 0; index < Math.max(50, times / 10); index++) await once(index);
+  for (let index = 0; index < Math.max(50, times / 10); index++) await act(index);
   const before = snapshotHost();
   const fds = descriptors();
   const startMiB = residentMiB();
   const startedMs = performance.now();
-  for (let index = 0; index < times; index++) await once(index);
+  for (let index = 0; index < times; index++) await act(index);
   const eachMs = (performance.now() - startedMs) / times;
   await t.notThrowsAsync(assertUnchanged(before));
   t.is(descriptors(), fds);
@@ -88,7 +90,9 @@ liveTest.serial("a worker that is terminated takes its sandboxes with it, and no
   const base = { cwd: box.work, env: callerEnvironment(box) };
   await using session = await sandbox.create(base);
   const before = snapshotHost();
-  const beside = session.exec(["sleep", "600"]);
+  const beside = session.exec(["sh", "-c", "echo ready; exec sleep 600"], { stdout: "pipe" });
+  await once(beside.stdout ?? new PassThrough(), "data");
+  await sleep(50); // and executed
   const withBeside = snapshotHost();
   for (let index = 0; index < Math.max(5, runs / 100); index++) {
     const started = new Worker(worker, { eval: true, workerData: base, execArgv: ["--input-type=module"] });
