@@ -39,7 +39,6 @@ export class AuditTrail {
   readonly #closed = new AbortController();
   /** A descriptor to read from. */
   readonly #readable: number | undefined;
-  #tables: AuditTables | undefined;
 
   private constructor(binding: Binding, runId: string, policy: AuditPolicy, files: AuditFiles) {
     const { auditFile: file, keepRecord = false } = files;
@@ -124,8 +123,7 @@ export class AuditTrail {
 
   /** Takes a program's listener over. */
   supervise({ listener, init, arch, view, verdicts, onHeld, program }: Supervision): void {
-    this.#tables ??= this.#binding.loadAuditTables(encodeAuditTables(arch));
-    this.#record.supervise(listener, init, this.#tables, view, verdicts, onHeld, program);
+    this.#record.supervise(listener, init, tablesOf(arch, this.#binding), view, verdicts, onHeld, program);
   }
 
   /** To be called when the sandbox is dead: all that it did is in the record then. */
@@ -162,6 +160,17 @@ export class AuditTrail {
       sha256: this.#file === undefined ? undefined : await hashFile(this.#file),
     };
   }
+}
+
+/** How calls are spelled is the same for every run. */
+const tables = new Map<Arch, AuditTables>();
+
+function tablesOf(arch: Arch, binding: Binding): AuditTables {
+  const known = tables.get(arch);
+  if (known !== undefined) return known;
+  const loaded = binding.loadAuditTables(encodeAuditTables(arch));
+  tables.set(arch, loaded);
+  return loaded;
 }
 
 function openRecordFile(file: string): number {

@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   openSync,
   readSync,
   readdirSync,
@@ -29,10 +30,11 @@ export interface FileFact {
 
 export const hostFiles: HostFiles = {
   readlink(path) {
-    return attempt(() => readlinkSync(path));
+    // Most are none, and an error costs more than ten answers.
+    return attempt(() => (isLink(path) ? readlinkSync(path) : undefined));
   },
   stat(path) {
-    const found = attempt(() => statSync(path));
+    const found = attempt(() => statSync(path, { throwIfNoEntry: false }));
     if (found === undefined) return undefined;
     const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
     return { kind, executable: (found.mode & 0o111) !== 0 };
@@ -44,6 +46,10 @@ export const hostFiles: HostFiles = {
     return attempt(() => readdirSync(path).sort()) ?? [];
   },
 };
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
 
 /** O_NONBLOCK: a FIFO that takes the file's place between stat and open must not hold the operator up. */
 function readRegularFile(path: string, limit: number): string | undefined {
