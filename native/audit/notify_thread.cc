@@ -130,7 +130,8 @@ class NotifyThread {
             const TaskInfo& task, const Decoded& decoded);
   static bool is_outward(const SyscallSignature* signature);
   static bool is_unconnected(int socket);
-  static void respond(const Fd& listener, uint64_t id, int error);
+  static bool stop(const Supervision& supervision);
+  static bool respond(const Fd& listener, uint64_t id, int error);
   void process_ended(uint32_t listener_id, pid_t process);
   void let_go(uint32_t listener_id);
   void flush_later();
@@ -196,12 +197,14 @@ void NotifyThread::run() {
   }
 }
 
-// A notified task can be interrupted until we have run, and on a busy machine, or when a shell has just forked, others run
-// first: of 1000 signals that met a program opening files, 400 to 600 became EINTR under SCHED_OTHER and 15 to 30 under
-// SCHED_FIFO. (A nice value or a shorter slice changed nothing: the program is in a session, and with autogroups in a
-// scheduling group, of its own.) What we do at that priority is bounded by what the programs do at theirs: each task has one
-// call with us at a time, and a call costs us no more than so many reads of its memory (memory.h). It takes CAP_SYS_NICE or
-// RLIMIT_RTPRIO; others stay with SCHED_OTHER.
+// A notified task can be interrupted until we have received its call. Under SCHED_FIFO we run before it has gone to sleep, and
+// its signals find a received call: of 1000 signals that met a program opening files 15 to 30 became EINTR, under SCHED_OTHER
+// 50 to 600, as long as a switch of tasks takes and however many others want the processor. Neither a nice value nor a
+// shorter slice (sched_setattr(2)), no wake-up without the synchronous flag and no polling for 20 to 100 µs before we sleep
+// made a difference that stood out: the program is in a session, and with autogroups in a scheduling group, of its own.
+// What we do at that priority is bounded by what the programs do at theirs: each task has one call with us at a time, and a
+// call costs us no more than so many reads of its memory (memory.h). It takes CAP_SYS_NICE or RLIMIT_RTPRIO; others stay
+// with SCHED_OTHER.
 void NotifyThread::receive_at_once() {
   const sched_param lowest = {sched_get_priority_min(SCHED_FIFO)};
   (void)sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest);
@@ -290,20 +293,33 @@ void NotifyThread::handle(const Received& received) {
     append_expectation(event_, call, decoded);
   }
 
-  // Only now is it sure that what was read belongs to the task that asked, and not to one that got its number.
-  const bool valid = ioctl(listener.fd->get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) == 0;
-  if (!valid) return;
-  if (held) return hold(listener, notification, signature, task, decoded);
-
-  const bool recorded = supervision.record->append(event_, refused, task_key(listener.id, tid));
-  flush_later();
-  // What cannot be recorded gets no answer: it ends with PID 1, before the program can make something of a refusal.
-  if (!recorded && supervision.init &&
-      syscall(SYS_pidfd_send_signal, supervision.init.get(), SIGKILL, nullptr, 0) == 0) {
+  const uint64_t key = task_key(listener.id, tid);
+  if (!refused && !held) {
+    const bool recorded = supervision.record->append_unsure(event_, key);
+    flush_later();
+    if (!recorded && stop(supervision)) return;
+    if (signature != nullptr && signature->type == "process.exec") listener.processes.expect_exec(tid, decoded.path);
+    // Where the task is gone, what was read may be another's that got its number; and no call was made.
+    if (!respond(*listener.fd, notification.id, recorded ? kContinue : -EPERM)) {
+      supervision.record->take_back();
+    } else if (!supervision.record->keep()) {
+      stop(supervision);
+    }
     return;
   }
-  if (signature != nullptr && signature->type == "process.exec") listener.processes.expect_exec(tid, decoded.path);
-  respond(*listener.fd, notification.id, refused ? -error : recorded ? kContinue : -EPERM);
+
+  // Only now is it sure that what was read belongs to the task that asked, and not to one that got its number.
+  if (ioctl(listener.fd->get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) != 0) return;
+  if (held) return hold(listener, notification, signature, task, decoded);
+  const bool recorded = supervision.record->append(event_, true, key);
+  flush_later();
+  if (!recorded && stop(supervision)) return;
+  (void)respond(*listener.fd, notification.id, -error);
+}
+
+// What cannot be recorded gets no answer: it ends with PID 1, before the program can make something of a refusal.
+bool NotifyThread::stop(const Supervision& supervision) {
+  return supervision.init && syscall(SYS_pidfd_send_signal, supervision.init.get(), SIGKILL, nullptr, 0) == 0;
 }
 
 void NotifyThread::append_program(const Supervision& supervision) {
@@ -344,7 +360,8 @@ void NotifyThread::hold(Listener& listener, const seccomp_notif& notification, c
     append_json_string(event_, errno_name(error));
     listener.supervision->record->append(event_, error == EPERM,
                                          task_key(listener.id, static_cast<pid_t>(notification.pid)));
-    return respond(*listener.fd, notification.id, -error);
+    (void)respond(*listener.fd, notification.id, -error);
+    return;
   }
   const bool connects = signature->type == "net.connect";
   if (type == SOCK_STREAM && !(connects && is_unconnected(socket.get()))) {
@@ -356,7 +373,8 @@ void NotifyThread::hold(Listener& listener, const seccomp_notif& notification, c
     append_json_string(event_, connects ? "connected or connecting already" : "a stream has its address already");
     const bool recorded = listener.supervision->record->append(
         event_, false, task_key(listener.id, static_cast<pid_t>(notification.pid)));
-    return respond(*listener.fd, notification.id, recorded ? kContinue : -EPERM);
+    (void)respond(*listener.fd, notification.id, recorded ? kContinue : -EPERM);
+    return;
   }
   uint64_t key;
   {
@@ -372,11 +390,12 @@ void NotifyThread::answer_held(uint64_t key, int error) {
   const std::lock_guard lock(mutex_);
   const auto found = held_.find(key);
   if (found == held_.end()) return;
-  respond(*found->second.fd, found->second.id, error == 0 ? kContinue : -error);
+  (void)respond(*found->second.fd, found->second.id, error == 0 ? kContinue : -error);
   held_.erase(found);
 }
 
-void NotifyThread::respond(const Fd& listener, uint64_t id, int error) {
+// False when the task is gone (ENOENT).
+bool NotifyThread::respond(const Fd& listener, uint64_t id, int error) {
   alignas(seccomp_notif_resp) uint8_t buffer[1024] = {};
   auto* response = reinterpret_cast<seccomp_notif_resp*>(buffer);
   response->id = id;
@@ -385,8 +404,7 @@ void NotifyThread::respond(const Fd& listener, uint64_t id, int error) {
   } else {
     response->error = error;
   }
-  // ENOENT: the task is gone, and needs no answer.
-  (void)ioctl(listener.get(), SECCOMP_IOCTL_NOTIF_SEND, response);
+  return ioctl(listener.get(), SECCOMP_IOCTL_NOTIF_SEND, response) == 0;
 }
 
 void NotifyThread::process_ended(uint32_t listener_id, pid_t process) {

@@ -29,29 +29,56 @@ timespec now() {
 bool Record::append(std::string_view members, bool denied, uint64_t task) {
   const std::lock_guard lock(mutex_);
   if (denied) status_.denied++;
+  if (!is_new(members, denied, task)) return may_go_on();
+  add(members, 1, now());
+  if (denied) refusals_.insert({task, {std::string(members), 0, {}}});
+  return denied || buffer_.size() >= kBatchBytes ? write_out() : may_go_on();
+}
+
+bool Record::append_unsure(std::string_view members, uint64_t task) {
+  const std::lock_guard lock(mutex_);
+  if (!is_new(members, false, task)) return may_go_on();
+  add(members, 1, now());
+  unsure_ = sequence_;
+  return may_go_on();
+}
+
+// What stands before others by now, or was written, stays.
+void Record::take_back() {
+  const std::lock_guard lock(mutex_);
+  if (lines_.empty() || sequence_ != unsure_) return;
+  lines_.pop_back();
+  buffer_.resize(lines_.empty() ? 0 : lines_.back().end);
+  sequence_--;
+}
+
+bool Record::keep() {
+  const std::lock_guard lock(mutex_);
+  return buffer_.size() >= kBatchBytes ? write_out() : may_go_on();
+}
+
+bool Record::is_new(std::string_view members, bool denied, uint64_t task) {
   if (status_.full) {
     status_.dropped++;
     lost_++;
-    return may_go_on();
+    return false;
   }
-  if (const auto last = refusals_.find(task); last != refusals_.end()) {
-    if (denied && members == last->second.members) {
-      last->second.repeats++;
-      last->second.last = now();
-      return may_go_on();
-    }
-    end_repeats(last->second);
-    refusals_.erase(last);
+  if (refusals_.empty()) return true;
+  const auto last = refusals_.find(task);
+  if (last == refusals_.end()) {
+    if (refusals_.size() < kMostRefusals) return true;
+    end_all_repeats();
+    refusals_.clear();
+    return true;
   }
-  add(members, 1, now());
-  if (denied) {
-    if (refusals_.size() >= kMostRefusals) {
-      end_all_repeats();
-      refusals_.clear();
-    }
-    refusals_.insert({task, {std::string(members), 0, {}}});
+  if (denied && members == last->second.members) {
+    last->second.repeats++;
+    last->second.last = now();
+    return false;
   }
-  return denied || buffer_.size() >= kBatchBytes ? write_out() : may_go_on();
+  end_repeats(last->second);
+  refusals_.erase(last);
+  return true;
 }
 
 bool Record::flush() {

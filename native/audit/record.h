@@ -46,6 +46,11 @@ class Record {
   // else, or with the next flush().
   bool append(std::string_view members, bool denied, uint64_t task = 0);
 
+  // One that may not have happened: take_back() or keep() follows. It is written out no sooner, unless others fill the batch.
+  bool append_unsure(std::string_view members, uint64_t task);
+  void take_back();
+  bool keep();
+
   bool flush();
 
   // Flushes, and closes a gap that is open. What is to come is close(), or nothing.
@@ -78,6 +83,8 @@ class Record {
 
   bool may_go_on() const { return (status_.error == 0 && !status_.full) || !options_.stop_on_failure; }
   void add(std::string_view members, uint64_t events, const timespec& time);
+  // False: it is one of those that are only counted.
+  bool is_new(std::string_view members, bool denied, uint64_t task);
   void end_repeats(Refusal& refusal);
   void end_all_repeats();
   void begin_gap();
@@ -95,8 +102,9 @@ class Record {
   Lines lines_;  // of buffer_
   RecordStatus status_;
   uint64_t sequence_ = 0;
-  uint64_t lost_ = 0;  // events since the last gap on record
-  uint64_t told_ = 0;  // of those, what the gap in the buffer tells
+  uint64_t unsure_ = 0;  // sequence number
+  uint64_t lost_ = 0;    // events since the last gap on record
+  uint64_t told_ = 0;    // of those, what the gap in the buffer tells
   bool closing_ = false;
   std::unordered_map<uint64_t, Refusal> refusals_;  // by task
   time_t formatted_second_ = -1;

@@ -1,5 +1,6 @@
 #include "view.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace skillbox {
@@ -8,7 +9,19 @@ namespace {
 
 bool is_within(std::string_view path, std::string_view directory) {
   if (directory == "/") return true;
-  return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');
+  // The last byte first: most paths differ there, and share their beginning.
+  return path.size() >= directory.size() && path[directory.size() - 1] == directory.back() &&
+         (path.size() == directory.size() || path[directory.size()] == '/') && path.starts_with(directory);
+}
+
+// Absolute, without what normalize() takes out: any "//", "/." at the start of a component, or "/" at the end.
+bool is_normal(std::string_view path) {
+  if (!path.starts_with('/')) return false;
+  for (size_t at = 0; at != std::string_view::npos; at = path.find('/', at + 1)) {
+    if (at + 1 == path.size()) return at == 0;
+    if (path[at + 1] == '/' || path[at + 1] == '.') return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -49,28 +62,32 @@ bool MountView::decode(std::span<const uint8_t> bytes) {
     Link link{string(), string()};
     links_.push_back(std::move(link));
   }
+  // The first that applies is the deepest one, of several the last that was made.
+  std::reverse(places_.begin(), places_.end());
+  std::stable_sort(places_.begin(), places_.end(),
+                   [](const Place& a, const Place& b) { return a.path.size() > b.path.size(); });
   return ok && at == bytes.size();
 }
 
 bool MountView::expects(std::string_view path, bool write) const {
-  std::string followed(path);
+  std::string followed;
   for (const Link& link : links_) {
-    if (!is_within(followed, link.path)) continue;
-    const std::string rest = followed.substr(link.path.size());
-    const std::string base =
+    if (!is_within(path, link.path)) continue;
+    const std::string_view rest = path.substr(link.path.size());
+    std::string base =
         link.target.starts_with('/') ? link.target : link.path.substr(0, link.path.rfind('/') + 1) + link.target;
-    followed = normalize(base + rest);
+    followed = normalize(base.append(rest));
+    path = followed;
   }
-  const Place* deepest = nullptr;
   for (const Place& place : places_) {
-    const bool applies = (place.flags & kItselfOnly) != 0 ? followed == place.path : is_within(followed, place.path);
-    if (applies && (deepest == nullptr || place.path.size() >= deepest->path.size())) deepest = &place;
+    const bool applies = (place.flags & kItselfOnly) != 0 ? path == place.path : is_within(path, place.path);
+    if (applies) return (place.flags & kHidden) == 0 && (!write || (place.flags & kWritable) != 0);
   }
-  if (deepest == nullptr || (deepest->flags & kHidden) != 0) return false;
-  return !write || (deepest->flags & kWritable) != 0;
+  return false;
 }
 
 std::string normalize(std::string_view path) {
+  if (is_normal(path)) return std::string(path);
   std::string result;
   for (size_t at = 0; at < path.size();) {
     const size_t slash = std::min(path.find('/', at), path.size());

@@ -28,7 +28,7 @@ class MountView {
     std::string path;
     std::string target;
   };
-  std::vector<Place> places_;
+  std::vector<Place> places_;  // the longest paths first
   std::vector<Link> links_;
 };
 
