@@ -71,6 +71,11 @@ export interface SessionOptions extends CreateOptions {
   readonly programs?: readonly string[];
 }
 
+export interface PoolOptions extends Omit<SessionOptions, "auditFile" | "events"> {
+  /** How many sandboxes are kept ready. */
+  readonly size: number;
+}
+
 export interface SandboxOptions extends CreateOptions, StreamOptions {
   /** The program and its arguments. */
   readonly argv: readonly string[];

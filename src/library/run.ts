@@ -2,6 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import type { AuditEvent } from "../audit/event.js";
 import { SkillboxError } from "../errors.js";
 import type { RunResult } from "../result/run-result.js";
+import type { PendingProgram } from "./pending-program.js";
 import type { ProgramStreams } from "./streams.js";
 
 export interface ProgramResult extends RunResult {
@@ -17,9 +18,7 @@ export interface RunControl {
   readonly streams: ProgramStreams;
   /** Settles when nothing of the program, or of the sandbox made for it, is left. */
   readonly ended: Promise<RunResult>;
-  /** Undefined until the program can be signalled. */
-  kill(signal: NodeJS.Signals): void;
-  events(): AsyncIterable<AuditEvent>;
+  readonly pending: PendingProgram;
 }
 
 export interface KillOptions {
@@ -67,16 +66,16 @@ export class SandboxRun implements Promise<ProgramResult>, AsyncDisposable {
    */
   get events(): AsyncIterable<AuditEvent> {
     this.#isWatched();
-    return this.#control.events();
+    return this.#control.pending.events(this.#control.ended);
   }
 
   /** Sends a signal to the program's process group. SIGKILL ends all that is left of a one-program sandbox. */
   kill(signal: NodeJS.Signals = "SIGTERM", { graceMs }: KillOptions = {}): void {
     if (this.#isOver) return;
-    this.#control.kill(signal);
+    this.#control.pending.kill(signal);
     if (graceMs !== undefined && this.#grace === undefined) {
       this.#grace = setTimeout(() => {
-        this.#control.kill("SIGKILL");
+        this.#control.pending.kill("SIGKILL");
       }, graceMs);
     }
   }

@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { SkillboxError } from "../errors.js";
+import type { RunResult } from "../result/run-result.js";
 import { run } from "../sandbox/run.js";
-import type { Program } from "../sandbox/program.js";
-import type { Session } from "../sandbox/session.js";
 import { recordedEvents, logEvents } from "./events.js";
 import type { SandboxOptions } from "./options.js";
+import { PendingProgram } from "./pending-program.js";
 import { effectivePolicy } from "./policy.js";
 import { SandboxRun } from "./run.js";
 import { openStreams, type ProgramStreams } from "./streams.js";
@@ -16,19 +16,15 @@ import { openStreams, type ProgramStreams } from "./streams.js";
 export function sandbox(options: SandboxOptions): SandboxRun {
   checkArgv(options.argv);
   const streams = openStreams(options);
-  const started = new Started();
-  const ended = runOnce(options, streams, started);
-  return new SandboxRun({
-    streams,
-    ended,
-    kill: (signal) => {
-      started.kill(signal);
-    },
-    events: () => started.events(ended),
-  });
+  const pending = new PendingProgram();
+  return new SandboxRun({ streams, pending, ended: runOnce(options, streams, pending) });
 }
 
-async function runOnce(options: SandboxOptions, streams: ProgramStreams, started: Started) {
+async function runOnce(
+  options: SandboxOptions,
+  streams: ProgramStreams,
+  pending: PendingProgram,
+): Promise<RunResult> {
   const {
     argv,
     env = process.env,
@@ -49,36 +45,11 @@ async function runOnce(options: SandboxOptions, streams: ProgramStreams, started
     commit,
     signal,
     failOnStreamError: true,
-    onStart: (program, session) => {
-      started.is(program, session);
-      if (logger !== undefined) logEvents(session.trail, logger);
+    onStart: (program, { trail }) => {
+      pending.is(program, () => recordedEvents(trail));
+      if (logger !== undefined) logEvents(trail, logger);
     },
   });
-}
-
-/** What the caller may do to a program before and after it is there. */
-class Started {
-  #program: Program | undefined;
-  #pending: NodeJS.Signals | undefined;
-  #tell: (session: Session) => void = () => undefined;
-  readonly #session = new Promise<Session>((tell) => (this.#tell = tell));
-
-  is(program: Program, session: Session): void {
-    this.#program = program;
-    this.#tell(session);
-    if (this.#pending !== undefined) this.kill(this.#pending);
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    if (this.#program === undefined) this.#pending = signal;
-    else if (signal === "SIGKILL") this.#program.ending.begin("killed");
-    else this.#program.kill(signal, true);
-  }
-
-  async *events(ended: Promise<unknown>) {
-    const session = await Promise.race([this.#session, ended.then(() => this.#session)]);
-    yield* recordedEvents(session.trail);
-  }
 }
 
 /** Throws ERR_USAGE for what no program can be called with. */

@@ -5,7 +5,7 @@ import type { CommitResult, OverlayChange, RunResult } from "../result/run-resul
 import { Ending } from "../sandbox/ending.js";
 import { runResult } from "../sandbox/outcome.js";
 import { prepareProcess, prepareSandbox, type PreparedProcess } from "../sandbox/prepare.js";
-import { Program } from "../sandbox/program.js";
+import type { Program } from "../sandbox/program.js";
 import { Session } from "../sandbox/session.js";
 import type { Policy } from "../policy/policy.js";
 import { account, meterDifference, type Meter } from "./account.js";
@@ -13,6 +13,7 @@ import { logEvents, recordedEvents } from "./events.js";
 import { checkLimits, lower } from "./exec-limits.js";
 import type { ExecOptions, SessionOptions } from "./options.js";
 import { withFile } from "./files.js";
+import { PendingProgram } from "./pending-program.js";
 import { effectivePolicy } from "./policy.js";
 import { SandboxRun } from "./run.js";
 import { checkArgv } from "./sandbox.js";
@@ -80,25 +81,28 @@ export class SandboxSession implements AsyncDisposable {
   exec(argv: readonly string[], options: ExecOptions = {}): SandboxRun {
     checkArgv(argv);
     checkLimits(options);
-    const { trail } = this.#openSession();
+    this.#openSession();
     const streams = openStreams(options);
-    const program = this.#tryStart(argv, streams.stdio, options);
-    return new SandboxRun({
-      streams,
-      ended: program instanceof Program ? this.#finish(program, argv) : Promise.reject(program),
-      kill: (signal) => {
-        if (!(program instanceof Program)) return;
-        if (signal === "SIGKILL") program.ending.begin("killed");
-        else program.kill(signal, true);
-      },
-      events: () => {
-        const id = program instanceof Program ? program.id : 0;
-        return ofProgram(
-          recordedEvents(trail, (event) => isEndOf(event, id)),
-          id,
-        );
-      },
-    });
+    const pending = new PendingProgram();
+    return new SandboxRun({ streams, pending, ended: this.run(argv, options, streams.stdio, pending) });
+  }
+
+  /** @internal Starts the program before it returns; what keeps it from starting is the run's failure. */
+  async run(
+    argv: readonly string[],
+    options: ExecOptions,
+    stdio: Stdio,
+    pending: PendingProgram,
+  ): Promise<RunResult> {
+    const program = this.#start(this.#prepare(argv, options), stdio, options);
+    const { trail } = this.#session;
+    pending.is(program, () =>
+      ofProgram(
+        recordedEvents(trail, (event) => isEndOf(event, program.id)),
+        program.id,
+      ),
+    );
+    return await this.#finish(program, argv);
   }
 
   /** A file as the programs see it, whole. Rejects with ERR_FILE, whose `errno` says why. */
@@ -156,16 +160,6 @@ export class SandboxSession implements AsyncDisposable {
       wallTimeMs: lower(process.wallTimeMs, limits.wallTimeMs),
       cpuTimeMs: lower(process.cpuTimeMs, limits.cpuTimeMs),
     };
-  }
-
-  /** The program, or why there is none: it is the run that fails, and not the call. */
-  #tryStart(argv: readonly string[], stdio: Stdio, options: ExecOptions): Program | SkillboxError {
-    try {
-      return this.#start(this.#prepare(argv, options), stdio, options);
-    } catch (error) {
-      if (error instanceof SkillboxError) return error;
-      throw error;
-    }
   }
 
   #start(process: PreparedProcess, stdio: Stdio, options: ExecOptions): Program {

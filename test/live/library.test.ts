@@ -384,3 +384,42 @@ liveTest("the death of PID 1 ends every run of its sandbox with an error, at onc
     await t.throwsAsync(run.then(), { code: "ERR_LAUNCH", message: /ended without a report/ });
   await t.throwsAsync(session.exec(["true"]).then(), { code: "ERR_LAUNCH" });
 });
+
+liveTest(
+  "a pool gives each program a fresh sandbox, also when there are more programs than sandboxes",
+  async (t) => {
+    const box = scratch(t);
+    const before = snapshotHost();
+    const pool = await sandbox.pool({ ...inBox(box), size: 2 });
+    t.is(pool.available, 2);
+    const script = (word: string) => [
+      "sh",
+      "-c",
+      `cat /tmp/word 2>/dev/null; printf ${word} >/tmp/word; sleep 600 & printf ${word}`,
+    ];
+    const results = await Promise.all(["a", "b", "c", "d", "e"].map(async (word) => pool.exec(script(word))));
+    t.deepEqual(
+      results.map(({ stdout }) => stdout),
+      ["a", "b", "c", "d", "e"],
+    );
+    t.is(new Set(results.map(({ runId }) => runId)).size, 5);
+    const killed = pool.exec(["sleep", "600"]);
+    killed.kill("SIGKILL");
+    t.like(await killed, { outcome: "killed" });
+    await t.throwsAsync(pool.exec(["no-such-program"]).then(), { code: "ERR_NOT_FOUND" });
+    const last = pool.exec(["echo", "last"]);
+    await pool.close();
+    t.is((await last).stdout, "last\n");
+    t.throws(() => pool.exec(["true"]), { code: "ERR_USAGE", message: /pool is closed/ });
+    for (const size of [0, -1, 1.5, Number.NaN, 5000]) {
+      await t.throwsAsync(sandbox.pool({ ...inBox(box), size }), { code: "ERR_USAGE" });
+    }
+    await t.throwsAsync(
+      sandbox.pool({ policy: { version: 1, filesystem: { read: ["/nowhere"] } }, size: 3 }),
+      {
+        code: "ERR_GRANT",
+      },
+    );
+    await t.notThrowsAsync(assertUnchanged(before));
+  },
+);
