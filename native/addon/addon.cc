@@ -69,6 +69,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("overlayCommit", Napi::Function::New<overlay_commit>(env, "overlayCommit"));
   exports.Set("tmpfsHasUserXattrs", Napi::Function::New<tmpfs_has_user_xattrs>(env, "tmpfsHasUserXattrs"));
   exports.Set("bindListen", Napi::Function::New<bind_listen>(env, "bindListen"));
+  exports.Set("bindDatagram", Napi::Function::New<bind_datagram>(env, "bindDatagram"));
   exports.Set("openDatagram", Napi::Function::New<open_datagram>(env, "openDatagram"));
   exports.Set("answerHeld", Napi::Function::New<answer_held>(env, "answerHeld"));
   exports.Set("openRecord", Napi::Function::New<open_record>(env, "openRecord"));

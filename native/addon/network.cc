@@ -178,27 +178,47 @@ class Datagram : public Napi::ObjectWrap<Datagram> {
 
 }  // namespace
 
-Napi::Value bind_listen(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const auto fd = fd_argument(info[0], "fd");
-  if (!fd) return env.Undefined();
+namespace {
+
+// Binds a socket of a sandbox's network namespace to an address that is local there by a route alone. True if it did.
+bool bind_inside(const Napi::CallbackInfo& info, int* fd) {
+  const auto number = fd_argument(info[0], "fd");
+  if (!number) return false;
   const auto address = address_arguments(info[1], info[2], "address");
-  if (!address) return env.Undefined();
+  if (!address) return false;
   const int on = 1;
-  // The address is local by a route alone; IPv6 wants to be told that this is meant.
-  setsockopt(*fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+  setsockopt(*number, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
   if (address->storage.ss_family == AF_INET6) {
-    setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    setsockopt(*fd, IPPROTO_IPV6, 78 /* IPV6_FREEBIND, linux/in6.h */, &on, sizeof on);
+    setsockopt(*number, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    // IPv6 wants to be told that this is meant.
+    setsockopt(*number, IPPROTO_IPV6, 78 /* IPV6_FREEBIND, linux/in6.h */, &on, sizeof on);
   }
-  // Connections that this listener's forerunner had may linger in TIME_WAIT.
-  setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(*fd, reinterpret_cast<const sockaddr*>(&address->storage), address->length) != 0) {
-    throw_errno(env, errno, "bind");
-  } else if (listen(*fd, 128) != 0) {
-    throw_errno(env, errno, "listen");
+  // Connections that this listener's forerunner had may linger in TIME_WAIT; and UDP sockets at every address (our resolver,
+  // a server of the program's) may share the port, where they allow it too.
+  setsockopt(*number, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (bind(*number, reinterpret_cast<const sockaddr*>(&address->storage), address->length) != 0) {
+    throw_errno(info.Env(), errno, "bind");
+    return false;
   }
-  return env.Undefined();
+  *fd = *number;
+  return true;
+}
+
+}  // namespace
+
+Napi::Value bind_listen(const Napi::CallbackInfo& info) {
+  int fd;
+  if (bind_inside(info, &fd) && listen(fd, 128) != 0) throw_errno(info.Env(), errno, "listen");
+  return info.Env().Undefined();
+}
+
+Napi::Value bind_datagram(const Napi::CallbackInfo& info) {
+  int fd;
+  if (!bind_inside(info, &fd)) return info.Env().Undefined();
+  // What a program sends in one go has to fit until the event loop comes by.
+  const int bytes = 1 << 20;
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+  return info.Env().Undefined();
 }
 
 Napi::Value open_datagram(const Napi::CallbackInfo& info) {

@@ -106,6 +106,8 @@ Status open_resolver_socket(int family, int type, Fd* result) {
     // The reply has to come from the address that was asked, whichever that was.
     SKILLBOX_TRY(family == AF_INET ? set_option(fd.get(), IPPROTO_IP, IP_PKTINFO, "IP_PKTINFO")
                                    : set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, "IPV6_RECVPKTINFO"));
+    // A name server that the policy names gets a socket of its own at this port. The program cannot bind it: it is below 1024.
+    SKILLBOX_TRY(set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, "SO_REUSEADDR"));
     // Of IPv6 addresses only those of an interface may be a source, routed here or not, unless this is set.
     if (family == AF_INET6) SKILLBOX_TRY(set_option(fd.get(), IPPROTO_IPV6, kFreebind6, "IPV6_FREEBIND"));
   }
@@ -167,18 +169,20 @@ Status send_resolver_sockets(int control) {
   return success();
 }
 
-Status send_sockets(int control, int family, uint32_t count) {
+Status send_sockets(int control, int family, int type, uint32_t count) {
+  if (type != SOCK_STREAM && type != SOCK_DGRAM) return failure_with(EINVAL, "net_ns", "socket", "stock");
   Fd sockets[kMostSockets];
   int fds[kMostSockets];
   size_t made = 0;
   while (made < count && made < kMostSockets) {
-    sockets[made].reset(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockets[made].reset(socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!sockets[made]) return failure("net_ns", "socket", "stock");
     fds[made] = sockets[made].get();
     made++;
   }
   ReportWriter report(Report::sockets);
   report.u32(static_cast<uint32_t>(family));
+  report.u32(static_cast<uint32_t>(type));
   if (!report.send(control, {fds, made})) return failure("net_ns", "send", "stock");
   return success();
 }

@@ -18,7 +18,8 @@ Status make_every_address_local(int proc);
 // program lacks: it cannot take the port.
 Status send_resolver_sockets(int control);
 
-// Unbound TCP sockets of this namespace, for the supervisor to bind to what a program connects to.
-Status send_sockets(int control, int family, uint32_t count);
+// Unbound sockets of this namespace (SOCK_STREAM, SOCK_DGRAM), for the supervisor to bind to what a program connects to, or to
+// connect to what it serves.
+Status send_sockets(int control, int family, int type, uint32_t count);
 
 }  // namespace skillbox

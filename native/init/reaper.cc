@@ -112,8 +112,9 @@ bool Reaper::take_request() {
     start(fds);
   } else if (message.length >= 16 && word(bytes, 0) == static_cast<uint32_t>(Request::signal)) {
     forward_signal(word(bytes, 1), static_cast<int>(word(bytes, 2)), word(bytes, 3) != 0);
-  } else if (message.length >= 12 && word(bytes, 0) == static_cast<uint32_t>(Request::sockets)) {
-    const Status sent = send_sockets(control_, static_cast<int>(word(bytes, 1)), word(bytes, 2));
+  } else if (message.length >= 16 && word(bytes, 0) == static_cast<uint32_t>(Request::sockets)) {
+    const Status sent =
+        send_sockets(control_, static_cast<int>(word(bytes, 1)), static_cast<int>(word(bytes, 2)), word(bytes, 3));
     if (!sent.ok()) report_error(control_, sent);
   } else if (message.length >= 12 && word(bytes, 0) == static_cast<uint32_t>(Request::open)) {
     const auto* path = reinterpret_cast<const char*>(bytes) + 12;

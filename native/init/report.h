@@ -17,14 +17,14 @@ enum class Report : uint32_t {
   exec_failed = 6,  // process id, stage, op, subject, errno
   exited = 7,       // see ExitReport
   resolver = 8,     // carries the sockets on port 53: UDP v4, UDP v6, TCP v4, TCP v6
-  sockets = 9,      // family; carries unbound TCP sockets of the sandbox's network namespace
+  sockets = 9,      // family, type; carries unbound sockets of the sandbox's network namespace
   opened = 10,      // request id, errno; carries the file where that is 0
 };
 
 enum class Request : uint32_t {
   exec = 1,     // carries the process plan (memfd) and descriptors 0, 1, 2
   signal = 2,   // process id, signal, whole group
-  sockets = 3,  // family, count
+  sockets = 3,  // family, type, count
   open = 4,     // request id, 0: to read or 1: to write, path
 };
 

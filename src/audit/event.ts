@@ -78,6 +78,10 @@ const peer = {
   name: z.string().optional(),
   address: z.string().optional(),
   port: z.int().min(0).max(65535).optional(),
+  direction: z.literal("in").optional().meta({
+    description: "A connection from the host to a port that the program serves (`publish`); absent: outward.",
+  }),
+  via: z.string().optional().meta({ description: "The upstream proxy that it goes through." }),
 };
 
 const netConnect = z.strictObject({

@@ -15,7 +15,8 @@ export class RelaySocket extends net.Socket {
   readonly #reading: { sink: ChunkSink | undefined };
   #putBack: Buffer | undefined;
 
-  constructor() {
+  /** `fd`: an unconnected socket to use instead of a new one. Taken over. */
+  constructor(fd?: number) {
     const reading: { sink: ChunkSink | undefined } = { sink: undefined };
     let current = Buffer.allocUnsafeSlow(firstBytes);
     let filled = false;
@@ -29,7 +30,8 @@ export class RelaySocket extends net.Socket {
       return current;
     };
     // The constructor takes `onread` (net.connect passes it on); its type does not say so.
-    const options = { allowHalfOpen: true, onread: { buffer, callback } };
+    const adopted = fd === undefined ? {} : { fd, pauseOnCreate: true };
+    const options = { allowHalfOpen: true, onread: { buffer, callback }, ...adopted };
     super(options);
     this.#reading = reading;
     // Else node reads as soon as the connection stands, and there is nobody to take the bytes yet.

@@ -35,7 +35,7 @@ export interface HeldCall {
   readonly nonBlocking: boolean;
 }
 
-/** A UDP socket that is bound to every address, and answers from the one that was asked. */
+/** A UDP socket that may be bound to every address, and answers from the one that was asked. */
 export interface Datagram {
   /** Full buffers drop, as UDP does. */
   send(data: Uint8Array, peer: string, peerPort: number, local: string): void;
@@ -127,7 +127,9 @@ export interface Binding {
   tmpfsHasUserXattrs(): boolean;
   /** Binds a socket of a sandbox's network namespace to an address and port there, and listens. */
   bindListen(fd: number, address: string, port: number): void;
-  /** Takes the socket over. */
+  /** The same for a UDP socket. */
+  bindDatagram(fd: number, address: string, port: number): void;
+  /** Takes the bound socket over. */
   openDatagram(
     fd: number,
     onMessage: (data: Uint8Array, peer: string, peerPort: number, local: string) => void,

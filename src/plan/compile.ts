@@ -34,6 +34,11 @@ export interface CompileRequest {
 
 export const sandboxHostname = "skillbox";
 
+/** Whether anything of the network has to do with the outside; Unix sockets are files. */
+function needsGateway({ egress, forward, publish, proxyPort }: Policy["network"]): boolean {
+  return egress.length + forward.length + publish.length > 0 || proxyPort !== undefined;
+}
+
 /** The launch plan of a policy. Reads the host's directories, changes nothing. */
 export function compile(request: CompileRequest): LaunchPlan {
   const { policy, filesystem, prefixes } = request;
@@ -61,7 +66,7 @@ export function compile(request: CompileRequest): LaunchPlan {
     hostname: sandboxHostname,
     user: request.user,
     operations: builder.operations(),
-    egress: policy.network.egress.length + policy.network.forward.length > 0,
+    egress: needsGateway(policy.network),
     seccomp: request.seccomp,
   };
 }

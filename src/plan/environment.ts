@@ -7,6 +7,7 @@ import { sandboxHome, sandboxUser } from "./system-mounts.js";
  */
 export function programEnvironment(
   policy: EnvironmentPolicy,
+  proxyPort: number | undefined,
   caller: Readonly<Record<string, string | undefined>>,
   searchPath: readonly string[],
 ): readonly string[] {
@@ -18,6 +19,7 @@ export function programEnvironment(
     SKILLBOX: "1",
     TMPDIR: "/tmp",
     USER: sandboxUser,
+    ...(proxyPort === undefined ? {} : proxyVariables(proxyPort)),
   };
   for (const name of policy.pass) {
     const value = caller[name];
@@ -27,4 +29,13 @@ export function programEnvironment(
   return Object.entries(variables)
     .map(([name, value]) => `${name}=${value}`)
     .toSorted();
+}
+
+/** By which programs find the proxy; some read them in capitals only, some in small letters. */
+function proxyVariables(port: number): Readonly<Record<string, string>> {
+  const proxy = `http://127.0.0.1:${String(port)}`;
+  const own = "localhost,127.0.0.1,::1";
+  const variables = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, ALL_PROXY: proxy, NO_PROXY: own };
+  const inSmall = new Map(Object.entries(variables).map(([name, value]) => [name.toLowerCase(), value]));
+  return { ...variables, ...Object.fromEntries(inSmall) };
 }

@@ -41,8 +41,13 @@ export function resolveGrants(policy: Policy): ResolvedFilesystem {
     ...write.map((grant) => resolve(grant, "write")),
   ];
   const writable = grants.filter((grant) => grant.access !== "read");
-  for (const grant of grants) refuseLinksBelow(grant.named, grant.path, writable, grant.origin);
-  return { grants: strongest(grants), denials: deny.flatMap((grant) => resolveDenial(grant, writable)) };
+  const sockets = policy.network.unixSockets.map(resolveSocket);
+  for (const grant of [...grants, ...sockets])
+    refuseLinksBelow(grant.named, grant.path, writable, grant.origin);
+  return {
+    grants: [...strongest(grants), ...sockets],
+    denials: deny.flatMap((grant) => resolveDenial(grant, writable)),
+  };
 }
 
 const access = { read: "filesystem.read", overlay: "filesystem.overlay", write: "filesystem.write" } as const;
@@ -84,6 +89,24 @@ function resolve(grant: PathGrant, kind: GrantAccess): ResolvedGrant {
     kind: kindOf(stats),
     origin: grant.origin,
     reason: access[kind],
+  };
+}
+
+/** A socket is reached by whoever may write to its inode; the mount itself may be read-only (connect(2) changes no file). */
+function resolveSocket(grant: PathGrant): ResolvedGrant {
+  const path = realPath(grant);
+  if (!statSync(path).isSocket()) {
+    throw grantError(grant.origin, `network.unixSockets: ${grant.written} is not a Unix socket`, {
+      hint: "start the server that makes it first; files and directories are granted under `filesystem`",
+    });
+  }
+  return {
+    access: "read",
+    path,
+    named: grant.path,
+    kind: "special",
+    origin: grant.origin,
+    reason: "network.unixSockets",
   };
 }
 

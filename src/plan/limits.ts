@@ -33,6 +33,8 @@ export function planLimits(resources: ResourcePolicy, probe: () => CgroupSupport
     openFiles: "rlimit RLIMIT_NOFILE, per process",
     fileSize: "rlimit RLIMIT_FSIZE, per file",
     output: "skillbox",
+    connections: "skillbox, which relays them",
+    traffic: "skillbox, which relays it",
   };
   return {
     cgroup: {

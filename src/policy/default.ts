@@ -26,7 +26,7 @@ export function startingPolicy(): Policy {
   return {
     version: 1,
     filesystem: { root: "host", read: [], write: [], overlay: [], deny: [], tmpBytes: 256 * 1024 ** 2 },
-    network: { egress: [], egressDeny: [], forward: [], publish: [] },
+    network: { egress: [], egressDeny: [], forward: [], publish: [], unixSockets: [], noProxy: [] },
     resources: {
       // RLIMIT_NPROC counts the processes of the sandbox's own user namespace, so that this needs no cgroup.
       pids: { value: 256, written: "256", bestEffort: false },

@@ -110,11 +110,19 @@ export function finishPolicy(layer: PolicyLayer): {
 }
 
 function mergeNetworks(parent: NetworkPolicy, child: NetworkPolicy): NetworkPolicy {
+  const { proxyPort = parent.proxyPort, upstreamProxy = parent.upstreamProxy } = child;
   return {
     egress: [...parent.egress, ...child.egress],
     egressDeny: [...parent.egressDeny, ...child.egressDeny],
     forward: mergeForwards(parent.forward, child.forward),
     publish: mergeForwards(parent.publish, child.publish),
+    unixSockets: [
+      ...parent.unixSockets.filter(({ path }) => !child.unixSockets.some((own) => own.path === path)),
+      ...child.unixSockets,
+    ],
+    ...(proxyPort === undefined ? {} : { proxyPort }),
+    ...(upstreamProxy === undefined ? {} : { upstreamProxy }),
+    noProxy: [...new Set([...parent.noProxy, ...child.noProxy])],
   };
 }
 

@@ -9,13 +9,62 @@ import {
   sameRule,
 } from "./egress-rule.js";
 import type { Refusal } from "./narrow.js";
-import type { EgressRule, PortForward } from "./policy.js";
+import type { EgressRule, NetworkPolicy, PathGrant, PortForward } from "./policy.js";
+
+/** What both allow to be reached. The way there (`upstreamProxy`) is the ceiling's: it sees all that leaves. */
+export function narrowNetwork(
+  ceiling: NetworkPolicy,
+  request: NetworkPolicy,
+  refused: Refusal[],
+): NetworkPolicy {
+  const { upstreamProxy } = ceiling;
+  const { proxyPort } = request;
+  if (request.upstreamProxy !== undefined && request.upstreamProxy.url !== upstreamProxy?.url)
+    refused.push({
+      subject: "network.upstreamProxy",
+      asked: request.upstreamProxy.url.replace(/\/\/[^/@]*@/, "//"),
+      given: undefined,
+      reason: "the ceiling decides by which way the host is left",
+      askedAt: request.upstreamProxy.origin,
+      decidedBy: upstreamProxy?.origin,
+    });
+  return {
+    egress: narrowEgress(ceiling.egress, request.egress, refused),
+    egressDeny: uniteEgressDeny(ceiling.egressDeny, request.egressDeny),
+    forward: narrowForwards("forward", ceiling.forward, request.forward, refused),
+    publish: narrowForwards("publish", ceiling.publish, request.publish, refused),
+    unixSockets: narrowSockets(ceiling.unixSockets, request.unixSockets, refused),
+    ...(proxyPort === undefined ? {} : { proxyPort }),
+    ...(upstreamProxy === undefined ? {} : { upstreamProxy }),
+    noProxy: ceiling.noProxy,
+  };
+}
+
+function narrowSockets(
+  ceiling: readonly PathGrant[],
+  request: readonly PathGrant[],
+  refused: Refusal[],
+): readonly PathGrant[] {
+  return request.filter((asked) => {
+    const granted = ceiling.some(({ path }) => path === asked.path);
+    if (!granted)
+      refused.push({
+        subject: "network.unixSockets",
+        asked: asked.written,
+        given: undefined,
+        reason: "the ceiling has no such entry",
+        askedAt: asked.origin,
+        decidedBy: undefined,
+      });
+    return granted;
+  });
+}
 
 /**
  * The egress rules of both. A rule of the request that lies within one rule of the ceiling is kept as it is; any other is
  * cut down to what it shares with each rule of the ceiling, which can always be written as rules again.
  */
-export function narrowEgress(
+function narrowEgress(
   ceiling: readonly EgressRule[],
   request: readonly EgressRule[],
   refused: Refusal[],
@@ -37,7 +86,7 @@ export function narrowEgress(
 }
 
 /** Both lists, without repeating what the ceiling already says. */
-export function uniteEgressDeny(
+function uniteEgressDeny(
   ceiling: readonly EgressRule[],
   request: readonly EgressRule[],
 ): readonly EgressRule[] {
@@ -45,7 +94,7 @@ export function uniteEgressDeny(
 }
 
 /** Of the request, what the ceiling forwards to the letter: the same listening port to the same address and port. */
-export function narrowForwards(
+function narrowForwards(
   key: "forward" | "publish",
   ceiling: readonly PortForward[],
   request: readonly PortForward[],

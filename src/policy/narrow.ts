@@ -1,5 +1,5 @@
 import { defaultPolicy } from "./default.js";
-import { narrowEgress, narrowForwards, uniteEgressDeny } from "./narrow-network.js";
+import { narrowNetwork } from "./narrow-network.js";
 import { narrowEnvironment } from "./narrow-environment.js";
 import { narrowFilesystem } from "./narrow-filesystem.js";
 import { auditLevels, type Limit, limitNames, type Origin, type Policy } from "./policy.js";
@@ -41,12 +41,7 @@ export function narrow(ceiling: Policy, request: Policy): Narrowed {
     version: 1,
     ...(request.name === undefined ? {} : { name: request.name }),
     filesystem: narrowFilesystem(ceiling.filesystem, request.filesystem, refused),
-    network: {
-      egress: narrowEgress(ceiling.network.egress, request.network.egress, refused),
-      egressDeny: uniteEgressDeny(ceiling.network.egressDeny, request.network.egressDeny),
-      forward: narrowForwards("forward", ceiling.network.forward, request.network.forward, refused),
-      publish: narrowForwards("publish", ceiling.network.publish, request.network.publish, refused),
-    },
+    network: narrowNetwork(ceiling.network, request.network, refused),
     resources: narrowResources(ceiling.resources, request.resources, refused),
     environment: narrowEnvironment(ceiling.environment, request.environment, refused),
     syscalls: narrowSyscalls(ceiling.syscalls, request.syscalls, refused),

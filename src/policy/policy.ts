@@ -53,11 +53,25 @@ export interface PortForward {
   readonly origin?: Origin | undefined;
 }
 
+/** How the host itself reaches the outside. */
+export interface UpstreamProxyPolicy {
+  /** `http://…` or `socks5://…`; "environment": the caller's HTTPS_PROXY, ALL_PROXY and NO_PROXY. */
+  readonly url: string;
+  readonly origin?: Origin | undefined;
+}
+
 export interface NetworkPolicy {
   readonly egress: readonly EgressRule[];
   readonly egressDeny: readonly EgressRule[];
   readonly forward: readonly PortForward[];
   readonly publish: readonly PortForward[];
+  /** Of the host, at the same path inside. */
+  readonly unixSockets: readonly PathGrant[];
+  /** Of the sandbox's own 127.0.0.1, for programs that insist on a proxy. */
+  readonly proxyPort?: number | undefined;
+  readonly upstreamProxy?: UpstreamProxyPolicy | undefined;
+  /** What is reached without the upstream proxy: domains, addresses, CIDRs. */
+  readonly noProxy: readonly string[];
 }
 
 export const limitNames = [
@@ -69,10 +83,12 @@ export const limitNames = [
   "openFiles",
   "fileSize",
   "output",
+  "connections",
+  "traffic",
 ] as const;
 export type LimitName = (typeof limitNames)[number];
 
-/** Bytes for memory, fileSize and output; cores for cpus; milliseconds for times; a count for the others. */
+/** Bytes for memory, fileSize, output and traffic; cores for cpus; milliseconds for times; a count for the others. */
 export interface Limit {
   readonly value: number;
   /** As it was written, for messages: "512MiB". */

@@ -75,6 +75,20 @@ class LayerReader {
           ...entry,
           ...this.#origin(["network", "publish", index]),
         })),
+        unixSockets: (network.unixSockets ?? []).map((written, index) => {
+          const at = ["network", "unixSockets", index];
+          return { path: this.#grant(written, at), written, ...this.#origin(at) };
+        }),
+        ...(network.proxyPort === undefined ? {} : { proxyPort: network.proxyPort }),
+        ...(network.upstreamProxy === undefined
+          ? {}
+          : {
+              upstreamProxy: {
+                url: network.upstreamProxy,
+                ...this.#origin(["network", "upstreamProxy"]),
+              },
+            }),
+        noProxy: network.noProxy ?? [],
       },
       resources: this.#limits(resources),
       bestEffort: (resources.bestEffort ?? []).map((name, index) => ({

@@ -5,7 +5,7 @@ import { parseDestination } from "./destination.js";
 import { quoted } from "./display.js";
 import { forwardPattern, parseForward, parsePorts, portPattern } from "./ports.js";
 import type { Parsed } from "./parsed.js";
-import { expected, list, mapping, parsedBy, text, wholeNumber } from "./schema-parts.js";
+import { expected, list, mapping, parsedBy, path, text, wholeNumber } from "./schema-parts.js";
 
 const destination = text("a host name, an address or a CIDR", parseDestination)
   .transform(
@@ -118,6 +118,39 @@ export const networkSchema = mapping({
       'Ports of the program that the host may reach: "LISTEN:ADDRESS:PORT". On the host 127.0.0.1:LISTEN leads to ' +
       "ADDRESS:PORT inside the sandbox. Default: none.",
   }),
+  unixSockets: list(path)
+    .optional()
+    .meta({
+      description:
+        "Unix sockets of the host that the program may connect to, at the same path inside. Whoever listens there takes the " +
+        "program for you. Default: none.",
+      examples: [["/run/postgresql/.s.PGSQL.5432"]],
+    }),
+  proxyPort: wholeNumber("a port", 1024, 65535)
+    .optional()
+    .meta({
+      description:
+        "Serves HTTP and SOCKS 5 proxies to programs that insist on one, at this port of the sandbox's 127.0.0.1, under the same " +
+        "rules, and sets HTTP_PROXY and its kin for them. Nothing else needs it. Default: none.",
+      examples: [3128],
+    }),
+  upstreamProxy: text("a proxy")
+    .min(1, { error: "`upstreamProxy` is empty: leave it out" })
+    .optional()
+    .meta({
+      description:
+        "The proxy through which this host reaches the outside, `http://host:port` or `socks5://host:port`; `environment` takes " +
+        "it from HTTPS_PROXY, ALL_PROXY and NO_PROXY of whoever starts skillbox. Names are then resolved by that proxy. " +
+        "Default: none.",
+      examples: ["http://proxy.example:3128", "environment"],
+    }),
+  noProxy: list(text("a domain, an address or a CIDR"))
+    .optional()
+    .meta({
+      description:
+        "What is reached without the upstream proxy: domains with all below them, addresses, CIDRs. Default: nothing.",
+      examples: [[".corp.example", "10.0.0.0/8"]],
+    }),
 });
 
 function parseExcept(written: string): Parsed<{ written: string; cidr: Cidr }> {

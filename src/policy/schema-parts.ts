@@ -3,6 +3,7 @@ import { z } from "zod";
 import { quoted } from "./display.js";
 import { didYouMean } from "./nearest.js";
 import type { Parsed } from "./parsed.js";
+import { checkPath } from "./paths.js";
 
 /** The issue that zod hands to a custom message. */
 interface RawIssue {
@@ -38,6 +39,11 @@ export function text(what: string, ofNumber?: (written: string) => Parsed<unknow
     },
   });
 }
+
+export const path = text("a path").superRefine((written, context) => {
+  const problem = checkPath(written);
+  if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+});
 
 export function choice<const Values extends readonly string[]>(
   values: Values,

@@ -56,6 +56,18 @@ export const resourcesSchema = mapping({
     description: "Bytes on standard output and standard error together. Default: no limit.",
     examples: ["10MiB"],
   }),
+  connections: countLimit("connections", 1, 1_000_000_000)
+    .optional()
+    .meta({
+      description:
+        "Connections and UDP flows that leave or enter, over the whole run; more are refused. Default: no limit.",
+      examples: [1000],
+    }),
+  traffic: sizeLimit.optional().meta({
+    description:
+      "Bytes over all connections, both directions together; what goes beyond is cut off. Default: no limit.",
+    examples: ["1GiB"],
+  }),
   bestEffort: list(choice(limitNames))
     .optional()
     .meta({

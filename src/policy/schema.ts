@@ -1,10 +1,9 @@
 import { z } from "zod";
 
 import { quoted } from "./display.js";
-import { checkPath } from "./paths.js";
 import { auditLevels } from "./policy.js";
 import { networkSchema } from "./schema-network.js";
-import { choice, expected, list, mapping, parsedBy, text } from "./schema-parts.js";
+import { choice, expected, list, mapping, parsedBy, path, text } from "./schema-parts.js";
 import { resourcesSchema, size } from "./schema-resources.js";
 import { parseSize } from "./units.js";
 
@@ -12,11 +11,6 @@ import { parseSize } from "./units.js";
  * The policy file, version 1, as zod schema: strict, one file's own keys, no defaults filled in. The descriptions are
  * the public documentation that editors show (schema/policy.schema.json is generated from here).
  */
-
-const path = text("a path").superRefine((written, context) => {
-  const problem = checkPath(written);
-  if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
-});
 
 const filesystemSchema = mapping({
   root: path.optional().meta({

@@ -108,7 +108,6 @@ function argv0Of([argv0]: readonly string[]): string {
 }
 
 function filesystemOf(request: SandboxRequest): ResolvedFilesystem {
-  refuseUnsupported(request.policy);
   return hide(withWorkingDirectory(resolveGrants(request.policy), request), request.hidden ?? []);
 }
 
@@ -167,7 +166,7 @@ function processOf(
   const searchPath = [...new Set([...program.environmentPath, ...environmentPath])];
   return {
     args: argv,
-    env: programEnvironment(policy.environment, environment, searchPath),
+    env: programEnvironment(policy.environment, policy.network.proxyPort, environment, searchPath),
     cwd,
     candidates: program.candidates,
     umask: 0o022,
@@ -199,21 +198,6 @@ function makeUppers(
 ): ReadonlyMap<string, string> {
   if (make === undefined) return new Map();
   return new Map(grants.filter(({ access }) => access === "overlay").map(({ path }) => [path, make()]));
-}
-
-/** What a policy asks for and nobody carries out is an error, not a hope. */
-function refuseUnsupported({ network }: Policy): void {
-  const udp = network.egress.find(({ ports }) => ports.some(({ protocol }) => protocol === "udp"));
-  const [publish] = network.publish;
-  const asked = udp ?? publish;
-  if (asked === undefined) return;
-  const { origin } = asked;
-  const place = origin === undefined ? "" : `${origin.file}:${origin.line}:${origin.column}: `;
-  throw new SkillboxError(
-    "ERR_POLICY",
-    `${place}error: this version of skillbox ${udp === undefined ? "does not publish ports" : "relays no UDP but DNS"}`,
-    { hint: "take it out of the policy; TCP, DNS and `forward` work" },
-  );
 }
 
 function hide(filesystem: ResolvedFilesystem, hidden: readonly string[]): ResolvedFilesystem {

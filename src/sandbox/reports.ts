@@ -11,8 +11,8 @@ export type InitReport =
   | ({ readonly type: "exited" } & ExitReport)
   /** Sockets on port 53. */
   | { readonly type: "resolver" }
-  /** Unbound TCP sockets. */
-  | { readonly type: "sockets"; readonly family: 4 | 6 }
+  /** Unbound sockets. */
+  | { readonly type: "sockets"; readonly family: 4 | 6; readonly protocol: "tcp" | "udp" }
   /** A file, or why there is none: "ENOENT". */
   | { readonly type: "opened"; readonly request: number; readonly errno: string | undefined };
 
@@ -57,7 +57,11 @@ export function decodeReport(message: Uint8Array): InitReport {
     case 8:
       return { type: "resolver" };
     case 9:
-      return { type: "sockets", family: read.u32() === familyNumbers[6] ? 6 : 4 };
+      return {
+        type: "sockets",
+        family: read.u32() === familyNumbers[6] ? 6 : 4,
+        protocol: read.u32() === socketTypes.udp ? "udp" : "tcp",
+      };
     case 10:
       return { type: "opened", request: read.u32(), errno: errnoOf(read.u32()) };
     default:
@@ -74,8 +78,8 @@ export function encodeSignalRequest(process: number, signal: number, group: bool
   return words(2, process, signal, group ? 1 : 0);
 }
 
-export function encodeSocketsRequest(family: 4 | 6, count: number): Uint8Array {
-  return words(3, familyNumbers[family], count);
+export function encodeSocketsRequest(family: 4 | 6, protocol: "tcp" | "udp", count: number): Uint8Array {
+  return words(3, familyNumbers[family], socketTypes[protocol], count);
 }
 
 /** A regular file, to be read or to be written from its beginning. */
@@ -85,6 +89,8 @@ export function encodeOpenRequest(request: number, path: string, toWrite: boolea
 
 /** AF_INET and AF_INET6 (linux/socket.h). */
 const familyNumbers = { 4: 2, 6: 10 } as const;
+/** SOCK_STREAM and SOCK_DGRAM (linux/net.h). */
+const socketTypes = { tcp: 1, udp: 2 } as const;
 
 function words(...values: readonly number[]): Uint8Array {
   const message = Buffer.alloc(values.length * 4);

@@ -30,7 +30,7 @@ export interface LaunchOptions {
 /** Where the sockets of the sandbox's network namespace go. */
 export interface NetworkEnd {
   serveResolver(fds: readonly number[]): void;
-  addSockets(family: 4 | 6, fds: readonly number[]): void;
+  addSockets(family: 4 | 6, protocol: "tcp" | "udp", fds: readonly number[]): void;
 }
 
 /** One PID 1 and its control socket. Everything inside ends with it, and it ends with this object or this process. */
@@ -131,9 +131,9 @@ export class Sandbox {
     }
   }
 
-  /** Asks for unbound TCP sockets of the sandbox's network namespace; they come to `network.addSockets`. */
-  requestSockets(family: 4 | 6, count: number): void {
-    this.#channel.send(encodeSocketsRequest(family, count), []);
+  /** Asks for unbound sockets of the sandbox's network namespace; they come to `network.addSockets`. */
+  requestSockets(family: 4 | 6, protocol: "tcp" | "udp", count: number): void {
+    this.#channel.send(encodeSocketsRequest(family, protocol, count), []);
   }
 
   /** Ends everything inside at once, and resolves when the kernel has let go of it. */
@@ -171,7 +171,8 @@ export class Sandbox {
         else fds.forEach((extra) => this.#native.binding.closeFd(extra));
         return;
       case "sockets":
-        if (this.#options.network !== undefined) this.#options.network.addSockets(report.family, fds);
+        if (this.#options.network !== undefined)
+          this.#options.network.addSockets(report.family, report.protocol, fds);
         else fds.forEach((extra) => this.#native.binding.closeFd(extra));
         return;
       case "opened": {

@@ -1,11 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { release as kernelRelease } from "node:os";
-import { SkillboxError } from "../errors.js";
 import type { Gateway, GatewayOptions } from "../egress/gateway.js";
 import { loadNative, type Native } from "../native/binding.js";
 import { version } from "../package-root.js";
-import type { LaunchPlan } from "../plan/launch-plan.js";
 import type { AuditLevel, Policy } from "../policy/policy.js";
 import type { CommitResult, OverlayChange, RunResult } from "../result/run-result.js";
 import { AuditTrail } from "./audit-trail.js";
@@ -16,6 +14,7 @@ import { OverlayStorage, clearStaleStorage } from "./overlay-storage.js";
 import { Overlays } from "./overlays.js";
 import type { PreparedProcess, SandboxPreparation, SandboxRequest } from "./prepare.js";
 import { Program, type ProgramOptions } from "./program.js";
+import { openGateway, openPorts } from "./gateway.js";
 import { Sandbox } from "./sandbox.js";
 
 export interface SessionRequest<Preparation extends SandboxPreparation> {
@@ -31,6 +30,8 @@ export interface SessionRequest<Preparation extends SandboxPreparation> {
   readonly keepRecord?: boolean | undefined;
   /** How an allowed name becomes addresses outside. Default: as the host's programs resolve names. */
   readonly resolve?: GatewayOptions["resolve"];
+  /** Told what the egress rules refuse. */
+  readonly onDenial?: GatewayOptions["onDenial"];
 }
 
 /**
@@ -91,7 +92,7 @@ export class Session<Preparation extends SandboxPreparation = SandboxPreparation
       const parts = { runId, preparation, trail, cgroup, native, overlays, sandbox, gateway, release };
       const session = new Session(parts);
       try {
-        if (request.policy.network.forward.length > 0) await openForwards(sandbox, gateway);
+        if (gateway?.hasPorts === true) await openPorts(sandbox, gateway);
         trail.write("run.start", runStart(request, preparation));
         return session;
       } catch (error) {
@@ -194,21 +195,13 @@ interface Launched {
 
 async function launch(
   native: Native,
-  { policy, resolve, argv }: AnyRequest,
+  request: AnyRequest,
   { plan, filter, arch }: SandboxPreparation,
   cgroup: Cgroup | undefined,
   trail: AuditTrail,
 ): Promise<Launched> {
-  const gateway = await openGateway(plan, {
-    binding: native.binding,
-    network: policy.network,
-    record: (members, denied) => {
-      trail.append(members, denied);
-    },
-    requestSockets: (family, count) => {
-      sandbox.requestSockets(family, count);
-    },
-    ...(resolve === undefined ? {} : { resolve }),
+  const gateway = await openGateway(native.binding, plan, request, trail, (family, protocol, count) => {
+    sandbox.requestSockets(family, protocol, count);
   });
   const directory = cgroup?.directory;
   const view = encodeAuditView(plan);
@@ -226,29 +219,11 @@ async function launch(
         view,
         verdicts: filter.verdicts,
         onHeld: gateway && ((call) => gateway.judge(call)),
-        program: argv === undefined ? program : 0,
+        program: request.argv === undefined ? program : 0,
       });
     },
   });
   return { sandbox, gateway };
-}
-
-/** The program must find them open. They need sockets that PID 1 makes, which may die instead. */
-async function openForwards(sandbox: Sandbox, gateway: Gateway | undefined): Promise<void> {
-  await sandbox.ready;
-  const gone = sandbox.closed.then(() => {
-    throw new SkillboxError("ERR_LAUNCH", "PID 1 of the sandbox ended while its ports were opened", {
-      stage: "supervision",
-    });
-  });
-  await Promise.race([gateway?.forward(), gone]);
-}
-
-/** Loaded only where there is egress: most of skillbox's code is about it. */
-async function openGateway(plan: LaunchPlan, options: GatewayOptions): Promise<Gateway | undefined> {
-  if (!plan.egress) return undefined;
-  const egress = await import("../egress/gateway.js");
-  return new egress.Gateway(options);
 }
 
 function runStart({ policy, argv = [], cwd }: AnyRequest, { limits, filter }: SandboxPreparation): object {

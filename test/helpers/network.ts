@@ -6,7 +6,7 @@ import { z } from "zod";
 import { auditEventSchema } from "../../src/audit/event.js";
 import { policyFromObject } from "../../src/policy/load.js";
 import type { RunResult } from "../../src/result/run-result.js";
-import { run } from "../../src/sandbox/run.js";
+import { run, type RunRequest } from "../../src/sandbox/run.js";
 import { callerEnvironment } from "./exec.js";
 import { fixture, type Scratch } from "./scratch.js";
 
@@ -19,6 +19,9 @@ export interface NetworkedRequest {
   readonly policy?: Readonly<Record<string, unknown>>;
   /** Variables that the program gets. */
   readonly set?: Readonly<Record<string, string>>;
+  /** Variables of the caller's, beside the usual ones. */
+  readonly caller?: Readonly<Record<string, string>>;
+  readonly onDenial?: RunRequest["onDenial"];
   readonly signal?: AbortSignal;
 }
 
@@ -26,6 +29,11 @@ export interface NetworkInput {
   readonly egress: readonly RuleInput[];
   readonly egressDeny?: readonly RuleInput[];
   readonly forward?: readonly string[];
+  readonly publish?: readonly string[];
+  readonly unixSockets?: readonly string[];
+  readonly proxyPort?: number;
+  readonly upstreamProxy?: string;
+  readonly noProxy?: readonly string[];
 }
 
 interface RuleInput {
@@ -46,6 +54,8 @@ const eventSchema = z.looseObject({
   errno: z.string().optional(),
   hint: z.string().optional(),
   reason: z.string().optional(),
+  connection: z.number().optional(),
+  via: z.string().optional(),
 });
 export type RecordedEvent = z.infer<typeof eventSchema>;
 
@@ -85,13 +95,14 @@ export async function runNetworked(
       policy,
       argv,
       cwd: box.work,
-      environment: callerEnvironment(box),
+      environment: callerEnvironment(box, request.caller),
       stdio: {
         stdin: { fd: fds[0] },
         stdout: { fd: fds[1], sink: () => process.stdout },
         stderr: { fd: fds[2], sink: () => process.stderr },
       },
       auditFile,
+      onDenial: request.onDenial,
       signal: request.signal,
       resolve: async (name) => {
         resolved.push(name);

@@ -114,7 +114,7 @@ const wrong: readonly {
       "p.yaml:10:11: error: a size must be more than 0",
       " 10 |   output: 0MiB",
       "    |           ^~~~",
-      "p.yaml:11:16: error: `memroy` is not one of memory, cpus, pids, wallTime, cpuTime, openFiles, fileSize, output; did you mean `memory`?",
+      "p.yaml:11:16: error: `memroy` is not one of memory, cpus, pids, wallTime, cpuTime, openFiles, fileSize, output, connections, traffic; did you mean `memory`?",
       " 11 |   bestEffort: [memroy]",
       "    |                ^~~~~~",
     ],

@@ -14,6 +14,7 @@ import { formatCidr, parseAddress } from "../../../src/policy/cidr.js";
 import { defaultPolicy, startingPolicy } from "../../../src/policy/default.js";
 import { policyJsonSchema } from "../../../src/policy/json-schema.js";
 import { loadPolicyFile, parsePolicy, policyFromObject } from "../../../src/policy/load.js";
+import { narrow } from "../../../src/policy/narrow.js";
 import type { Policy } from "../../../src/policy/policy.js";
 import { presetNames } from "../../../src/policy/presets.js";
 
@@ -38,7 +39,7 @@ network:
     - to: [telemetry.pypi.org]
   forward: []
   publish: ["8080:[::1]:80"]
-resources: { memory: 512MiB, cpus: 1.5, pids: 64, wallTime: 60s, cpuTime: 30s, openFiles: 1024, fileSize: 100MiB, output: 10MiB, bestEffort: [memory, cpus] }
+resources: { memory: 512MiB, cpus: 1.5, pids: 64, wallTime: 60s, cpuTime: 30s, openFiles: 1024, fileSize: 100MiB, output: 10MiB, connections: 100, traffic: 1GiB, bestEffort: [memory, cpus] }
 environment: { pass: [LANG], set: { MODE: batch } }
 syscalls: { profile: default }
 audit: { level: security, maxBytes: 1GiB, onFailure: stop }
@@ -73,12 +74,38 @@ const exampleInput = {
     openFiles: 1024,
     fileSize: "100MiB",
     output: "10MiB",
+    connections: 100,
+    traffic: "1GiB",
     bestEffort: ["memory", "cpus"],
   },
   environment: { pass: ["LANG"], set: { MODE: "batch" } },
   syscalls: { profile: "default" },
   audit: { level: "security", maxBytes: "1GiB", onFailure: "stop" },
 };
+
+test("the ways round the rules that only an operator opens", (t) => {
+  const text = `version: 1
+network:
+  unixSockets: [./server.sock]
+  proxyPort: 3128
+  upstreamProxy: http://proxy.example:3128
+  noProxy: [.corp.example]
+`;
+  const { policy } = parsePolicy(text, { file: "/s/p.yaml", baseDirectory: "/s" });
+  t.like(policy.network, {
+    unixSockets: [{ path: "/s/server.sock", written: "./server.sock" }],
+    proxyPort: 3128,
+    upstreamProxy: { url: "http://proxy.example:3128", origin: { file: "/s/p.yaml", line: 5, column: 18 } },
+    noProxy: [".corp.example"],
+  });
+  t.deepEqual(narrow(policy, policy), { policy, refused: [] });
+  const { policy: narrowed, refused } = narrow(defaultPolicy(), policy);
+  t.like(narrowed.network, { unixSockets: [], noProxy: [], upstreamProxy: undefined });
+  t.deepEqual(
+    refused.map(({ subject }) => subject),
+    ["network.upstreamProxy", "network.unixSockets"],
+  );
+});
 
 test("the design's example, as a policy with origins", (t) => {
   const { policy, sha256, file, sources } = parsePolicy(example, { file: "/s/p.yaml", baseDirectory: "/s" });
@@ -112,6 +139,8 @@ test("the design's example, as a policy with origins", (t) => {
       egressDeny: [{ to: ["telemetry.pypi.org"], except: [], ports: [] }],
       forward: [],
       publish: [{ listenPort: 8080, host: "::1", port: 80 }],
+      unixSockets: [],
+      noProxy: [],
     },
     resources: {
       memory: { value: 536_870_912, written: "512MiB", bestEffort: true },
@@ -122,6 +151,8 @@ test("the design's example, as a policy with origins", (t) => {
       openFiles: { value: 1024, written: "1024", bestEffort: false },
       fileSize: { value: 104_857_600, written: "100MiB", bestEffort: false },
       output: { value: 10_485_760, written: "10MiB", bestEffort: false },
+      connections: { value: 100, written: "100", bestEffort: false },
+      traffic: { value: 1_073_741_824, written: "1GiB", bestEffort: false },
     },
     environment: { pass: ["LANG"], set: { MODE: "batch" } },
     syscalls: { profile: "default" },
@@ -210,7 +241,14 @@ test("addresses and CIDRs are compared by value and written as in RFC 5952", (t)
 test("defaults: without a policy, and in a policy that says nothing", (t) => {
   t.deepEqual(parsePolicy("version: 1", { baseDirectory: "/" }).policy, startingPolicy());
   t.deepEqual(parsePolicy("{version: 1, extends: default}", { baseDirectory: "/" }).policy, defaultPolicy());
-  t.deepEqual(defaultPolicy().network, { egress: [], egressDeny: [], forward: [], publish: [] });
+  t.deepEqual(defaultPolicy().network, {
+    egress: [],
+    egressDeny: [],
+    forward: [],
+    publish: [],
+    unixSockets: [],
+    noProxy: [],
+  });
 });
 
 test("the default policy loads neither zod nor yaml, nor anything else", (t) => {

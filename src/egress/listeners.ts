@@ -1,0 +1,123 @@
+import net from "node:net";
+import type { Binding } from "../native/binding.js";
+import { resetSocket } from "./relay-close.js";
+import type { SocketStock } from "./socket-stock.js";
+
+/** How long an allowed program may take from the answer to its SYN: it only has to be scheduled. */
+const patienceMs = 5000;
+
+interface Listener {
+  readonly server: net.Server;
+  readonly waiting: Waiting[];
+}
+
+interface Waiting {
+  readonly settle: (socket: net.Socket | undefined) => void;
+  readonly deadlineMs: number;
+}
+
+/**
+ * Listeners in a sandbox's network namespace, each bound to the exact address and port of a connection that was allowed: a
+ * wildcard would take the port from the program's own servers. What connects without having been allowed meets nobody, or
+ * is reset.
+ */
+export class Listeners {
+  readonly #binding: Pick<Binding, "bindListen" | "closeFd">;
+  readonly #stock: SocketStock;
+  readonly #listeners = new Map<string, Listener>();
+  readonly #servers: net.Server[] = [];
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(binding: Pick<Binding, "bindListen" | "closeFd">, stock: SocketStock) {
+    this.#binding = binding;
+    this.#stock = stock;
+  }
+
+  /**
+   * Listens before it resolves: the program may connect from then on. `onAccepted` gets its connection, or undefined when it does
+   * not come. Throws what bind(2) says.
+   */
+  async listen(
+    address: string,
+    port: number,
+    onAccepted: (socket: net.Socket | undefined) => void,
+  ): Promise<void> {
+    const key = `${address} ${port}`;
+    if (!this.#listeners.has(key)) {
+      const kind = net.isIPv6(address) ? "tcp6" : "tcp4";
+      const fd = this.#stock.takeNow(kind) ?? (await this.#stock.take(kind));
+      // Somebody else may have come to listen there meanwhile.
+      if (this.#listeners.has(key)) this.#stock.add(kind, [fd]);
+      else this.#open(key, fd, address, port);
+    }
+    this.#listeners
+      .get(key)
+      ?.waiting.push({ settle: onAccepted, deadlineMs: performance.now() + patienceMs });
+    this.#sweep ??= setInterval(() => {
+      this.#giveUp();
+    }, patienceMs / 2).unref();
+  }
+
+  /** A listener for the whole run. Throws what bind(2) says. */
+  async serve(address: string, port: number, onConnection: (socket: net.Socket) => void): Promise<void> {
+    const fd = await this.#stock.take(net.isIPv6(address) ? "tcp6" : "tcp4");
+    this.#bind(fd, address, port);
+    const server = net.createServer(acceptOptions, onConnection);
+    server.listen({ fd });
+    this.#servers.push(server);
+  }
+
+  close(): void {
+    clearInterval(this.#sweep);
+    for (const server of this.#servers.splice(0)) server.close();
+    for (const [key, listener] of [...this.#listeners]) {
+      for (const { settle } of listener.waiting.splice(0)) settle(undefined);
+      this.#rest(key, listener);
+    }
+  }
+
+  #bind(fd: number, address: string, port: number): void {
+    try {
+      this.#binding.bindListen(fd, address, port);
+    } catch (error) {
+      this.#binding.closeFd(fd);
+      throw error;
+    }
+  }
+
+  #open(key: string, fd: number, address: string, port: number): void {
+    this.#bind(fd, address, port);
+    const server = net.createServer(acceptOptions);
+    const listener: Listener = { server, waiting: [] };
+    server.on("connection", (socket) => {
+      const next = listener.waiting.shift();
+      this.#rest(key, listener);
+      if (next === undefined) resetSocket(socket);
+      else next.settle(socket);
+    });
+    server.listen({ fd });
+    this.#listeners.set(key, listener);
+  }
+
+  /** One timer for all: most connections are accepted within a millisecond. */
+  #giveUp(): void {
+    const now = performance.now();
+    for (const [key, listener] of [...this.#listeners]) {
+      while ((listener.waiting[0]?.deadlineMs ?? Infinity) <= now)
+        listener.waiting.shift()?.settle(undefined);
+      this.#rest(key, listener);
+    }
+    if (this.#listeners.size > 0) return;
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+  }
+
+  /** Not kept for the next connection: the port may be what the program wants to serve on next, at every address. */
+  #rest(key: string, listener: Listener): void {
+    if (listener.waiting.length > 0 || this.#listeners.get(key) !== listener) return;
+    this.#listeners.delete(key);
+    listener.server.close();
+  }
+}
+
+const acceptOptions: net.ServerOpts = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true };
