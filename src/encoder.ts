@@ -11,7 +11,7 @@ export class Encoder {
 
   u8(value: number): void {
     this.#reserve(1);
-    this.#length = this.#buffer.writeUInt8(value, this.#length);
+    this.#buffer[this.#length++] = value;
   }
 
   boolean(value: boolean): void {
@@ -20,12 +20,13 @@ export class Encoder {
 
   u32(value: number): void {
     this.#reserve(4);
-    this.#length = this.#buffer.writeUInt32LE(value, this.#length);
+    this.#word(value);
   }
 
   u64(value: bigint): void {
     this.#reserve(8);
-    this.#length = this.#buffer.writeBigUInt64LE(value, this.#length);
+    this.#word(Number(value & 0xffff_ffffn));
+    this.#word(Number(value >> 32n));
   }
 
   data(value: string | Uint8Array): void {
@@ -34,7 +35,8 @@ export class Encoder {
     this.#reserve(length + 1);
     if (typeof value === "string") this.#buffer.write(value, this.#length);
     else this.#buffer.set(value, this.#length);
-    this.#length = this.#buffer.writeUInt8(0, this.#length + length);
+    this.#length += length;
+    this.#buffer[this.#length++] = 0;
   }
 
   string(value: string): void {
@@ -50,6 +52,17 @@ export class Encoder {
   list<Item>(items: readonly Item[], encode: (item: Item) => void): void {
     this.u32(items.length);
     for (const item of items) encode(item);
+  }
+
+  /** Byte by byte: a start encodes a plan before any of this is compiled, and the methods of Buffer check in four calls. */
+  #word(value: number): void {
+    const buffer = this.#buffer;
+    let at = this.#length;
+    buffer[at++] = value;
+    buffer[at++] = value >>> 8;
+    buffer[at++] = value >>> 16;
+    buffer[at++] = value >>> 24;
+    this.#length = at;
   }
 
   #reserve(length: number): void {

@@ -10,17 +10,17 @@ import { parseSize, parseTime } from "../policy/units.js";
 
 /** The options of `skillbox exec` and `skillbox policy explain` that make a policy, as commander hands them over. */
 export interface PolicyOptions {
-  readonly policy?: string;
+  readonly policy?: string | undefined;
   readonly read: readonly string[];
   readonly write: readonly string[];
   readonly overlay: readonly string[];
   readonly deny: readonly string[];
   readonly allow: readonly string[];
   readonly env: readonly string[];
-  readonly memory?: string;
-  readonly cpus?: string;
-  readonly timeout?: string;
-  readonly directory?: string;
+  readonly memory?: string | undefined;
+  readonly cpus?: string | undefined;
+  readonly timeout?: string | undefined;
+  readonly directory?: string | undefined;
 }
 
 /**

@@ -2,17 +2,12 @@ import { SkillboxError } from "../errors.js";
 import type { Policy } from "../policy/policy.js";
 import type { RunResult } from "../result/run-result.js";
 import { run } from "../sandbox/run.js";
-import { policyFromOptions, workingDirectory, type PolicyOptions } from "./exec-options.js";
+import type { ExecOptions } from "./exec-arguments.js";
+import { policyFromOptions, workingDirectory } from "./exec-options.js";
 import { statusOfError, statusOfResult } from "./exit-status.js";
 import { printError, printLine } from "./print-error.js";
 import { openReport, type ReportFile } from "./report-file.js";
 import { forwardSignals } from "./signals.js";
-
-export interface ExecOptions extends PolicyOptions {
-  readonly report?: string;
-  readonly audit?: string;
-  readonly commit?: boolean;
-}
 
 /** Runs a program; stdout is never ours to write to. Returns the exit status. */
 export async function exec(argv: readonly string[], options: ExecOptions): Promise<number> {

@@ -1,7 +1,6 @@
 import { SkillboxError } from "../errors.js";
-import { compileFilter } from "../seccomp/filter.js";
 import { disassemble } from "../seccomp/disassemble.js";
-import { filterInput, hostArchitecture } from "../sandbox/filter-input.js";
+import { hostArchitecture, policyFilter } from "../sandbox/filter-input.js";
 import { policyFromOptions, type PolicyOptions } from "./exec-options.js";
 import { statusOfError } from "./exit-status.js";
 import { printError } from "./print-error.js";
@@ -19,7 +18,7 @@ export async function policySeccomp(
     const policy = await policyFromOptions(options);
     printProfileWarnings(policy);
     const arch = hostArchitecture();
-    const { program } = compileFilter(filterInput(policy, arch, policy.audit.level));
+    const { program } = policyFilter(policy, arch, policy.audit.level);
     out.write(options.disassemble ? `${disassemble(program, arch).trimEnd()}\n` : program);
     return 0;
   } catch (error) {

@@ -45,16 +45,12 @@ export function loadPolicyFile(path: string, options: LoadOptions = {}): LoadedP
   const text = readPolicyText(path, { regularOnly: false });
   if ("problem" in text) throw policyError([{ place: { label: path }, message: text.problem }]);
   const file = resolve(path);
-  return { ...parse(text.value, { ...options, file: path, baseDirectory: dirname(file) }, [file]), file };
+  return parse(text.value, { ...options, file: path, baseDirectory: dirname(file) }, file);
 }
 
 /** The same from a text. `file` is only a name here: nothing is read from it. */
 export function parsePolicy(text: string, options: ParseOptions): LoadedPolicy {
-  const { file } = options;
-  return {
-    ...parse(text, options, file === undefined ? [] : [resolve(file)]),
-    file: file === undefined ? undefined : resolve(file),
-  };
+  return parse(text, options, options.file === undefined ? undefined : resolve(options.file));
 }
 
 /** The same from a JavaScript value of the shape of the YAML ({@link PolicyInput}); messages name paths like `filesystem.read[0]`. */
@@ -66,13 +62,20 @@ export function policyFromObject(
   return compile(plain.value, objectLocator, plain.problems, options, []).policy;
 }
 
-function parse(text: string, options: ParseOptions, chain: readonly string[]): Omit<LoadedPolicy, "file"> {
+function parse(text: string, options: ParseOptions, file: string | undefined): LoadedPolicy {
   const name = options.file ?? "<policy>";
   if (Buffer.byteLength(text) > maxPolicyBytes)
     throw policyError([{ place: { label: name }, message: tooLarge }]);
   const yaml = readYaml(new SourceText(name, text));
-  const sha256 = createHash("sha256").update(text).digest("hex");
-  return { ...compile(yaml.value, yaml.locator, yaml.problems, options, chain), sha256 };
+  const chain = file === undefined ? [] : [file];
+  return {
+    ...compile(yaml.value, yaml.locator, yaml.problems, options, chain),
+    file,
+    // On demand: to load node:crypto costs a start 5 ms.
+    get sha256() {
+      return createHash("sha256").update(text).digest("hex");
+    },
+  };
 }
 
 /** `chain` holds the absolute paths of the files that lead here, to find cycles. */

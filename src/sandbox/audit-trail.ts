@@ -3,7 +3,7 @@ import { closeSync, createReadStream, fstatSync, mkdtempSync, openSync, rmSync, 
 import { open, type FileHandle } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeAuditTables } from "../audit/encode-tables.js";
+import { auditTables } from "../audit/tables.js";
 import { SkillboxError } from "../errors.js";
 import type { AuditRecord, AuditTables, Binding, HeldCall } from "../native/binding.js";
 import type { AuditPolicy } from "../policy/policy.js";
@@ -14,7 +14,6 @@ export interface Supervision {
   readonly listener: number;
   /** Pid of PID 1. */
   readonly init: number;
-  readonly arch: Arch;
   readonly view: Uint8Array;
   readonly verdicts: Uint8Array;
   /** Judges what leads outside; without it the kernel does. */
@@ -34,9 +33,12 @@ export interface AuditFiles {
 export class AuditTrail {
   readonly #binding: Binding;
   readonly #record: AuditRecord;
+  /** Somebody may read what is written; else events are only counted. */
+  readonly isKept: boolean;
   readonly #file: string | undefined;
   readonly #stopOnFailure: boolean;
   readonly #closed = new AbortController();
+  #tables: AuditTables | undefined;
   /** A descriptor to read from. */
   readonly #readable: number | undefined;
 
@@ -46,6 +48,7 @@ export class AuditTrail {
     this.#file = file;
     this.#stopOnFailure = policy.onFailure === "stop";
     const fd = file !== undefined ? openRecordFile(file) : keepRecord ? openNamelessFile() : -1;
+    this.isKept = fd >= 0;
     try {
       this.#record = binding.openRecord(fd, runId, policy.maxBytes, this.#stopOnFailure);
       if (keepRecord) this.#readable = openSync(`/proc/self/fd/${fd}`, "r");
@@ -121,9 +124,16 @@ export class AuditTrail {
     this.#record.write(members, denied);
   }
 
+  /** To be called before {@link supervise}, which keeps a program waiting. */
+  async prepare(arch: Arch): Promise<void> {
+    this.#tables = await tablesOf(arch, this.#binding);
+  }
+
   /** Takes a program's listener over. */
-  supervise({ listener, init, arch, view, verdicts, onHeld, program }: Supervision): void {
-    this.#record.supervise(listener, init, tablesOf(arch, this.#binding), view, verdicts, onHeld, program);
+  supervise({ listener, init, view, verdicts, onHeld, program }: Supervision): void {
+    if (this.#tables === undefined)
+      throw new SkillboxError("ERR_INTERNAL", "the audit tables are not there yet");
+    this.#record.supervise(listener, init, this.#tables, view, verdicts, onHeld, program);
   }
 
   /** To be called when the sandbox is dead: all that it did is in the record then. */
@@ -165,10 +175,10 @@ export class AuditTrail {
 /** How calls are spelled is the same for every run. */
 const tables = new Map<Arch, AuditTables>();
 
-function tablesOf(arch: Arch, binding: Binding): AuditTables {
+async function tablesOf(arch: Arch, binding: Binding): Promise<AuditTables> {
   const known = tables.get(arch);
   if (known !== undefined) return known;
-  const loaded = binding.loadAuditTables(encodeAuditTables(arch));
+  const loaded = binding.loadAuditTables(await auditTables(arch));
   tables.set(arch, loaded);
   return loaded;
 }

@@ -8,8 +8,6 @@ import { readProcessStat } from "../host/process-stat.js";
 import { errnoOf } from "../host/pseudo-files.js";
 import type { UserManager } from "../host/user-manager.js";
 
-const run = promisify(execFile);
-
 /**
  * Asks the user's systemd for a delegated transient scope around a process that lies in a login session's cgroup.
  * systemd does the move, because the common ancestor of the session and the user's own tree is root's (cgroups(7)).
@@ -18,7 +16,10 @@ const run = promisify(execFile);
 export async function enterScope(pid: number, { environment }: UserManager): Promise<Placement> {
   const scope = `${scopePrefix}${pid}-${readProcessStat(pid)?.startTime ?? "0"}.scope`;
   try {
-    await run("busctl", startTransientUnit(scope, pid), { env: environment, timeout: 10_000 });
+    await promisify(execFile)("busctl", startTransientUnit(scope, pid), {
+      env: environment,
+      timeout: 10_000,
+    });
   } catch (cause) {
     // Two runs of one process may ask at once: the second finds the scope there.
     if (scopeOf(pid, scope) === undefined && !/already exists|was already loaded/i.test(String(cause))) {

@@ -30,7 +30,7 @@ export class Ending {
   #patience: NodeJS.Timeout | undefined;
   #memoryPoll: NodeJS.Timeout | undefined;
   #detachSignal: () => void = () => undefined;
-  readonly #startedMs = performance.now();
+  readonly #started = process.hrtime.bigint();
 
   get reason(): EndingReason | undefined {
     return this.#reason;
@@ -41,7 +41,7 @@ export class Ending {
   }
 
   get elapsedMs(): number {
-    return performance.now() - this.#startedMs;
+    return Number(process.hrtime.bigint() - this.#started) / 1e6;
   }
 
   attach(program: EndingProgram, signal: AbortSignal | undefined, cgroup: Cgroup | undefined): void {

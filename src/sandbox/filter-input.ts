@@ -2,17 +2,38 @@ import { SkillboxError } from "../errors.js";
 import type { AuditLevel, Policy } from "../policy/policy.js";
 import { auditSet } from "../seccomp/audit-sets.js";
 import { baseDenials } from "../seccomp/base-denials.js";
-import type { FilterInput } from "../seccomp/filter.js";
+import { compileFilter, type CompiledFilter, type FilterInput } from "../seccomp/filter.js";
 import { loadProfile } from "../seccomp/load-profile.js";
+import { precompiledFilter, type FilterChoice } from "../seccomp/precompiled.js";
 import type { NotifyRule } from "../seccomp/profile.js";
 import type { Arch } from "../seccomp/syscall-table.js";
 
-/** What a policy's system call filter is compiled from. Throws ERR_POLICY for a profile that is none. */
+/** A policy's system call filter. Throws ERR_POLICY for a profile that is none. */
+export function policyFilter(policy: Policy, arch: Arch, level: AuditLevel): CompiledFilter {
+  const choice = filterChoice(policy, arch, level);
+  return precompiledFilter(choice) ?? compileFilter(choiceInput(choice));
+}
+
+/** What a policy's filter is compiled from. Throws ERR_POLICY for a profile that is none. */
 export function filterInput(policy: Policy, arch: Arch, level: AuditLevel): FilterInput {
-  const profile = loadProfile(policy.syscalls.profile, { arch });
+  return choiceInput(filterChoice(policy, arch, level));
+}
+
+function filterChoice({ syscalls, network }: Policy, arch: Arch, level: AuditLevel): FilterChoice {
+  return { profile: syscalls.profile, arch, level, outward: network.egress.length > 0 };
+}
+
+/** The same for a choice. */
+export function choiceInput({ profile: name, arch, level, outward }: FilterChoice): FilterInput {
+  const profile = loadProfile(name, { arch });
   const { notify, notifyDenials } = auditSet(level, arch);
-  const outward = policy.network.egress.length > 0 ? outwardCalls : [];
-  return { arch, profile, baseDenials, notify: [...notify, ...outward], notifyDenials };
+  return {
+    arch,
+    profile,
+    baseDenials,
+    notify: outward ? [...notify, ...outwardCalls] : notify,
+    notifyDenials,
+  };
 }
 
 /** What names an address outside is held and judged, at whatever audit level. */

@@ -14,9 +14,9 @@ import { hostViewDirectories } from "../plan/system-mounts.js";
 import { realWorkingDirectory, workingDirectoryGrant } from "../plan/working-directory.js";
 import { pathContains } from "../policy/paths.js";
 import type { AuditLevel, Policy } from "../policy/policy.js";
-import { compileFilter, type CompiledFilter } from "../seccomp/filter.js";
+import type { CompiledFilter } from "../seccomp/filter.js";
 import type { Arch } from "../seccomp/syscall-table.js";
-import { filterInput, hostArchitecture } from "./filter-input.js";
+import { hostArchitecture, policyFilter } from "./filter-input.js";
 
 export interface SandboxRequest {
   readonly policy: Policy;
@@ -119,7 +119,7 @@ function compileSandbox(
 ): SandboxPreparation {
   const limits = planLimits(policy.resources, probeCgroups);
   const arch = hostArchitecture();
-  const filter = compileFilter(filterInput(policy, arch, auditLevel ?? policy.audit.level));
+  const filter = policyFilter(policy, arch, auditLevel ?? policy.audit.level);
   const prefixes = withoutRepetition(programs.flatMap((program) => program.prefixes));
   const plan = compile({
     policy,

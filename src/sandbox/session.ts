@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { release as kernelRelease } from "node:os";
 import type { Gateway, GatewayOptions } from "../egress/gateway.js";
@@ -15,6 +15,7 @@ import { Overlays } from "./overlays.js";
 import type { PreparedProcess, SandboxPreparation, SandboxRequest } from "./prepare.js";
 import { Program, type ProgramOptions } from "./program.js";
 import { openGateway, openPorts } from "./gateway.js";
+import { newRunId } from "./run-id.js";
 import { Sandbox } from "./sandbox.js";
 
 export interface SessionRequest<Preparation extends SandboxPreparation> {
@@ -68,7 +69,7 @@ export class Session<Preparation extends SandboxPreparation = SandboxPreparation
     request: SessionRequest<Preparation>,
   ): Promise<Session<Preparation>> {
     const native = loadNative();
-    const runId = randomUUID();
+    const runId = newRunId();
     const trail = AuditTrail.open(native.binding, runId, request.policy.audit, request);
     const storage = new OverlayStorage(runId);
     let cgroup: Cgroup | undefined;
@@ -93,7 +94,7 @@ export class Session<Preparation extends SandboxPreparation = SandboxPreparation
       const session = new Session(parts);
       try {
         if (gateway?.hasPorts === true) await openPorts(sandbox, gateway);
-        trail.write("run.start", runStart(request, preparation));
+        trail.write("run.start", trail.isKept ? runStart(request, preparation) : {});
         return session;
       } catch (error) {
         await session.close();
@@ -204,7 +205,6 @@ async function launch(
     sandbox.requestSockets(family, protocol, count);
   });
   const directory = cgroup?.directory;
-  const view = encodeAuditView(plan);
   const sandbox = Sandbox.launch({
     native,
     plan,
@@ -215,7 +215,6 @@ async function launch(
       trail.supervise({
         listener,
         init: sandbox.pid ?? 0,
-        arch,
         view,
         verdicts: filter.verdicts,
         onHeld: gateway && ((call) => gateway.judge(call)),
@@ -223,6 +222,15 @@ async function launch(
       });
     },
   });
+  // While PID 1 sets the sandbox up.
+  const view = encodeAuditView(plan);
+  try {
+    if (plan.seccomp.listener) await trail.prepare(arch);
+  } catch (error) {
+    gateway?.close();
+    await sandbox.close();
+    throw error;
+  }
   return { sandbox, gateway };
 }
 

@@ -1,0 +1,132 @@
+import { Command, CommanderError } from "commander";
+import { version } from "../package-root.js";
+import type { AuditOptions } from "./audit.js";
+import type { PolicyOptions } from "./exec-options.js";
+import { exitStatus } from "./exit-status.js";
+import { execOptions, policyOptions, type ExecOptions, type OptionDescription } from "./exec-arguments.js";
+
+/** Carries out a command line, and returns the exit status. Each verb loads its own code. */
+export async function runCommandLine(words: readonly string[]): Promise<number> {
+  let status = 0;
+  const program = new Command("skillbox")
+    .description("Run a program that nobody trusts yet, under one policy, with every attempt on record.")
+    .version(version())
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "skillbox: error: ")) });
+
+  addExec(program, async (argv, options) => {
+    const { exec } = await import("./exec.js");
+    status = await exec(argv, options);
+  });
+
+  const policy = program
+    .command("policy")
+    .description("check, explain and describe policies")
+    .enablePositionalOptions();
+  policy
+    .command("check")
+    .description("read policy files and say what is wrong with them")
+    .argument("<files...>")
+    .action(async (files: string[]) => {
+      const { policyCheck } = await import("./policy.js");
+      status = policyCheck(files, process.stdout);
+    });
+  withOptions(policyOptions, policy.command("explain"))
+    .description("show what a run under a policy would see and may do on this host, and who enforces it")
+    .option("--json", "as JSON", false)
+    .argument("[command]", "the program, for what it needs beside the policy", "true")
+    .argument("[args...]")
+    .passThroughOptions()
+    .action(async (command: string, args: string[], options: PolicyOptions & { readonly json: boolean }) => {
+      const { policyExplain } = await import("./policy-explain.js");
+      status = await policyExplain([command, ...args], options, process.stdout);
+    });
+  policy
+    .command("import")
+    .description("turn a Kubernetes NetworkPolicy or CiliumNetworkPolicy into a policy")
+    .argument("<file>")
+    .action(async (file: string) => {
+      const { policyImport } = await import("./policy-import.js");
+      status = policyImport(file, process.stdout);
+    });
+  withOptions(policyOptions, policy.command("seccomp"))
+    .description("print the system call filter that a program gets: its bytes, or a listing")
+    .option("--disassemble", "as a listing", false)
+    .action(async (options: PolicyOptions & { readonly disassemble: boolean }) => {
+      const { policySeccomp } = await import("./policy-seccomp.js");
+      status = await policySeccomp(options, process.stdout);
+    });
+  policy
+    .command("schema")
+    .description("print the JSON Schema of policy files")
+    .action(async () => {
+      const { policySchema } = await import("./policy.js");
+      status = policySchema(process.stdout);
+    });
+
+  program
+    .command("audit")
+    .description("show an audit record as a person reads it: denials first, processes, files, sockets")
+    .argument("<file>")
+    .option("--type <type>", "only events of a type, or of a kind: net.", collect, [])
+    .option("--pid <pid>", "only events of a process")
+    .option("--denied", "only what was refused")
+    .option("--path <glob>", "only events about a path")
+    .option("--limit <lines>", "lines of a section")
+    .option("--json", "the events themselves, as JSON Lines")
+    .option("-f, --follow", "go on until the run ends")
+    .action(async (file: string, options: AuditOptions) => {
+      const { audit } = await import("./audit.js");
+      status = await audit(file, options, process.stdout);
+    });
+
+  program
+    .command("doctor")
+    .description("find out what this host allows, and how to mend what is missing")
+    .option("--json", "as JSON", false)
+    .action(async (options: { json: boolean }) => {
+      const { doctor } = await import("./doctor.js");
+      status = await doctor(options, process.stdout);
+    });
+
+  try {
+    await program.parseAsync(words, { from: "user" });
+    return status;
+  } catch (error) {
+    // Told by now. Help is no error.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitStatus.setUp;
+    throw error;
+  }
+}
+
+/** `exec`, as exec-arguments.ts reads it too. */
+export function addExec(
+  program: Command,
+  action: (argv: readonly string[], options: ExecOptions) => Promise<void>,
+): void {
+  withOptions(execOptions, program.command("exec"))
+    .description("run a program in a sandbox")
+    .argument("<command>", "the program; nothing after it is read as an option of skillbox")
+    .argument("[args...]", "its arguments")
+    .passThroughOptions()
+    .addHelpText(
+      "after",
+      "\nExit status: the program's; 128+n if signal n ended it; 124 time limit; 125 skillbox could not set up;\n126 cannot execute; 127 not found; 137 out of memory.",
+    )
+    .action(async (command: string, args: string[], options: ExecOptions) => {
+      await action([command, ...args], options);
+    });
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+function withOptions(options: readonly OptionDescription[], command: Command): Command {
+  for (const { flags, help, takes } of options) {
+    if (takes === "list") command.option(flags, help, collect, []);
+    else command.option(flags, help);
+  }
+  return command;
+}
