@@ -18,6 +18,7 @@ const layers = [
   "result",
   "sandbox",
   "library",
+  "scan",
   "index",
   "cli",
 ];
