@@ -1,4 +1,5 @@
 import { SkillboxError } from "../errors.js";
+import { displayText, displayWidth } from "../policy/display.js";
 
 /**
  * JSON with the position of every value, numbers as they were written (a seccomp value has 64 bits, a JavaScript number 53), and duplicate keys
@@ -27,19 +28,26 @@ export function parseJson(source: JsonText): JsonNode {
   return new Parser(source).document();
 }
 
-/** An error in the form of a compiler: `file:line:column: error: …`, the line, a caret. */
+/** An error in the form of a compiler: `file:line:column: error: …`, the line, a caret; fit for a terminal whatever the file holds. */
 export function errorAt(source: JsonText, at: number, message: string, hint?: string): SkillboxError {
   const before = source.text.slice(0, at);
   const lineStart = before.lastIndexOf("\n") + 1;
   const line = before.split("\n").length;
   const column = at - lineStart + 1;
-  const lineText = source.text.slice(lineStart).split("\n", 1)[0]?.replaceAll("\t", " ").slice(0, 200) ?? "";
+  const shownFrom = Math.max(lineStart, at - charactersBefore);
+  const shown = source.text.slice(shownFrom, at + charactersAfter).replace(/^([^]*?)\r?\n[^]*$/, "$1");
+  const place = `${displayText(source.file)}:${String(line)}:${String(column)}`;
+  const caret = " ".repeat(displayWidth(source.text.slice(shownFrom, at)));
   return new SkillboxError(
     "ERR_POLICY",
-    `${source.file}:${String(line)}:${String(column)}: error: ${message}\n  ${lineText}\n  ${" ".repeat(Math.min(column - 1, 200))}^`,
-    hint === undefined ? {} : { hint },
+    `${place}: error: ${displayText(message)}\n  ${displayText(shown)}\n  ${caret}^`,
+    hint === undefined ? {} : { hint: displayText(hint) },
   );
 }
+
+/** Of a long line, what is shown around the place. */
+const charactersBefore = 100;
+const charactersAfter = 100;
 
 const maxDepth = 32;
 class Parser {

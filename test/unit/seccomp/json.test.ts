@@ -95,6 +95,13 @@ test("refuses what JSON.parse refuses, and never with another error", (t) => {
   );
 });
 
+test("what a damaged file holds does not reach the terminal as it is", (t) => {
+  const text = `{"\ud800a": "\u202e${"x".repeat(300)}\u001b[2J"}`;
+  const error = t.throws(() => parseJson({ file: "p\u0007.json", text }), { instanceOf: SkillboxError });
+  t.notRegex(error.message, /[^\P{C}\n]/u);
+  t.regex(error.message, /^p\\x07\.json:1:8: error: .*\n.*\n +\^$/);
+});
+
 test("keeps numbers beyond 2^53 as they were written", (t) => {
   const node = parseJson({ file: "x", text: "18446744073709551615" });
   t.deepEqual(node, { kind: "number", text: "18446744073709551615", at: 0 });
