@@ -4,6 +4,7 @@ export interface ExecOptions extends PolicyOptions {
   readonly report?: string | undefined;
   readonly audit?: string | undefined;
   readonly commit?: boolean | undefined;
+  readonly explain?: boolean | undefined;
 }
 
 /** An option of `skillbox exec`, as commander is told of it. A list may be given several times. */
@@ -39,6 +40,11 @@ export const policyOptions: readonly OptionDescription[] = [
 export const execOptions: readonly OptionDescription[] = [
   ...policyOptions,
   { flags: "--audit <file>", help: "write the audit record to a file, as JSON Lines", takes: "value" },
+  {
+    flags: "--explain",
+    help: "say on stderr what the network rules refuse, and which rule would allow it",
+    takes: "nothing",
+  },
   {
     flags: "--commit",
     help: "apply what the program changed in overlays to the host, if it ends with status 0",
@@ -97,6 +103,7 @@ function optionsOf(given: ReadonlyMap<string, readonly string[]>): ExecOptions {
     timeout: value("timeout"),
     directory: value("directory"),
     audit: value("audit"),
+    explain: given.has("explain"),
     commit: given.has("commit"),
     report: value("report"),
   };

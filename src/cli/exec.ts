@@ -4,6 +4,7 @@ import type { RunResult } from "../result/run-result.js";
 import { run } from "../sandbox/run.js";
 import type { ExecOptions } from "./exec-arguments.js";
 import { policyFromOptions, workingDirectory } from "./exec-options.js";
+import { denialTeller } from "./explain-denials.js";
 import { statusOfError, statusOfResult } from "./exit-status.js";
 import { printError, printLine } from "./print-error.js";
 import { openReport, type ReportFile } from "./report-file.js";
@@ -47,6 +48,7 @@ async function runWith(argv: readonly string[], policy: Policy, options: ExecOpt
       environment: process.env,
       auditFile: options.audit,
       commit: options.commit,
+      onDenial: options.explain === true ? denialTeller(printLine) : undefined,
       stdio,
       onStart: (program) => {
         stop = forwardSignals(program);

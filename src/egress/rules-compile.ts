@@ -31,7 +31,9 @@ export function compileRules(list: "egress" | "egressDeny", rules: readonly Egre
     for (const text of rule.to) {
       const destination = checked(parseDestination(text), where);
       if (destination.kind === "name") names.add(destination.pattern, compiled);
-      else for (const cidr of asFamilies(list, destination.cidr)) addresses.add(cidr, compiled);
+      else
+        for (const cidr of asFamilies(list, destination.cidr))
+          addresses.add(cidr, compiled, rule.namedFrom?.[text]);
     }
   }
   return { names, addresses };

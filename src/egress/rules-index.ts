@@ -78,13 +78,14 @@ export class NameIndex {
 export class AddressIndex {
   readonly #byPrefix = { 4: new Map<number, Blocks>(), 6: new Map<number, Blocks>() } as const;
 
-  add(cidr: Cidr, rule: CompiledRule): void {
+  /** `namedFrom`: the prefix that counts for special addresses, where it is shorter than the block's own. */
+  add(cidr: Cidr, rule: CompiledRule, namedFrom = cidr.prefix): void {
     const byPrefix = this.#byPrefix[cidr.family];
     const blocks: Blocks = byPrefix.get(cidr.prefix) ?? new Map<bigint, AddressMatch[]>();
     byPrefix.set(cidr.prefix, blocks);
     const matches = blocks.get(cidr.network) ?? [];
     blocks.set(cidr.network, matches);
-    matches.push({ rule, prefix: cidr.prefix });
+    matches.push({ rule, prefix: Math.min(cidr.prefix, namedFrom) });
   }
 
   /** In the order of the rules, holes not considered. */

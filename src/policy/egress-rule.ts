@@ -14,6 +14,8 @@ export interface ComparableRule {
 export interface WrittenDestination {
   readonly written: string;
   readonly destination: Destination;
+  /** The prefix by which special addresses in it count as named; 0 for a host name. */
+  readonly namedFrom: number;
 }
 
 export interface WrittenCidr {
@@ -36,7 +38,7 @@ export function comparable(rule: EgressRule): ComparableRule {
   const to: WrittenDestination[] = [];
   for (const written of sound ? rule.to : []) {
     const parsed = parseDestination(written);
-    if ("value" in parsed) to.push({ written, destination: parsed.value });
+    if ("value" in parsed) to.push(writtenAs(written, parsed.value, rule.namedFrom?.[written]));
   }
   return { rule, to, except };
 }
@@ -72,7 +74,13 @@ export function intersectRules(asked: ComparableRule, allowed: ComparableRule): 
     for (const other of allowed.to) {
       const met = intersectDestinations(one, other);
       if (met === undefined || allowed.except.some((hole) => covers(hole.cidr, met.destination))) continue;
-      if (!to.some((known) => destinationContains(known.destination, met.destination))) to.push(met);
+      const same = to.findIndex(({ written }) => written === met.written);
+      if ((to[same]?.namedFrom ?? met.namedFrom) < met.namedFrom) to[same] = met;
+      const isCovered = to.some(
+        (known) =>
+          known.namedFrom >= met.namedFrom && destinationContains(known.destination, met.destination),
+      );
+      if (!isCovered) to.push(met);
     }
   if (to.length === 0) return undefined;
   const holes = [...asked.except, ...allowed.except];
@@ -82,7 +90,42 @@ export function intersectRules(asked: ComparableRule, allowed: ComparableRule): 
       to.some(({ destination }) => overlaps(cidr, destination)),
   );
   const rule = { ...asked.rule, to: to.map(writtenOf), except: except.map(writtenOf), ports };
-  return { rule, to, except };
+  return named({ rule, to, except });
+}
+
+/**
+ * A rule that lies within `outer`, its special addresses named no better than there: in a ceiling 0.0.0.0/0 means the
+ * Internet, and a request for 10.0.0.0/8 below it does not make that the host's own network.
+ */
+export function namedBy(outer: ComparableRule, inner: ComparableRule): ComparableRule {
+  const to = inner.to.map((entry) => {
+    const around = outer.to.filter((other) => destinationContains(other.destination, entry.destination));
+    const best = Math.max(0, ...around.map(({ namedFrom }) => namedFrom));
+    return { ...entry, namedFrom: Math.min(entry.namedFrom, best) };
+  });
+  return named({ ...inner, to });
+}
+
+/** Whether special addresses are named by `outer` at least as well as by `inner`, which lies within it. */
+export function namesAsWell(outer: ComparableRule, inner: ComparableRule): boolean {
+  const most = namedBy(outer, inner);
+  return inner.to.every(({ namedFrom }, index) => namedFrom <= (most.to[index]?.namedFrom ?? 0));
+}
+
+/** The rule says itself where a destination counts as a wider one. */
+function named({ rule: { namedFrom: _, ...rule }, to, except }: ComparableRule): ComparableRule {
+  const wider = to.filter(({ destination, namedFrom }) => namedFrom < ownPrefix(destination));
+  if (wider.length === 0) return { rule, to, except };
+  const namedFrom = Object.fromEntries(wider.map((entry) => [entry.written, entry.namedFrom]));
+  return { rule: { ...rule, namedFrom }, to, except };
+}
+
+function writtenAs(written: string, destination: Destination, namedFrom = Infinity): WrittenDestination {
+  return { written, destination, namedFrom: Math.min(namedFrom, ownPrefix(destination)) };
+}
+
+function ownPrefix(destination: Destination): number {
+  return destination.kind === "name" ? 0 : destination.cidr.prefix;
 }
 
 /** The rule for one of its destinations alone. */
@@ -108,12 +151,13 @@ export function ruleText(rule: EgressRule): string {
 
 /** In the spelling of whichever of the two is the narrower. A name is never inside a CIDR, whatever it resolves to. */
 function intersectDestinations(a: WrittenDestination, b: WrittenDestination): WrittenDestination | undefined {
-  if (destinationContains(b.destination, a.destination)) return a;
-  if (destinationContains(a.destination, b.destination)) return b;
+  const namedFrom = Math.min(a.namedFrom, b.namedFrom);
+  if (destinationContains(b.destination, a.destination)) return { ...a, namedFrom };
+  if (destinationContains(a.destination, b.destination)) return { ...b, namedFrom };
   if (a.destination.kind !== "name" || b.destination.kind !== "name") return undefined;
   const pattern = intersectHostPatterns(a.destination.pattern, b.destination.pattern);
   if (pattern === undefined) return undefined;
-  return { written: formatHostPattern(pattern), destination: { kind: "name", pattern } };
+  return writtenAs(formatHostPattern(pattern), { kind: "name", pattern });
 }
 
 function destinationContains(outer: Destination, inner: Destination): boolean {

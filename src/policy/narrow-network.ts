@@ -3,6 +3,8 @@ import {
   comparable,
   type ComparableRule,
   intersectRules,
+  namedBy,
+  namesAsWell,
   only,
   ruleContains,
   ruleText,
@@ -71,12 +73,20 @@ function narrowEgress(
 ): readonly EgressRule[] {
   const allowed = ceiling.map(comparable);
   return request.map(comparable).flatMap((asked) => {
-    if (allowed.some((rule) => ruleContains(rule, asked))) return [asked.rule];
     const pieces: ComparableRule[] = [];
+    const covers = (piece: ComparableRule): boolean =>
+      pieces.some((known) => ruleContains(known, piece) && namesAsWell(known, piece));
+    // Whole first, by the rule that names special addresses best: what is cut down besides may name some of them better.
+    for (const rule of allowed) {
+      if (!ruleContains(rule, asked)) continue;
+      if (namesAsWell(rule, asked)) return [asked.rule];
+      const whole = namedBy(rule, asked);
+      if (!covers(whole)) pieces.push(whole);
+    }
     let decidedBy: Refusal["decidedBy"];
     for (const rule of allowed) {
       const piece = intersectRules(asked, rule);
-      if (piece === undefined || pieces.some((known) => ruleContains(known, piece))) continue;
+      if (piece === undefined || covers(piece)) continue;
       pieces.push(piece);
       decidedBy ??= rule.rule.origin;
     }

@@ -41,6 +41,11 @@ export interface EgressRule {
   readonly except: readonly string[];
   /** Empty means every TCP port; in `egressDeny`, every TCP and UDP port. */
   readonly ports: readonly PortRange[];
+  /**
+   * Of CIDRs in `to` that a ceiling allows as a part of a wider one: the length of that one's prefix. Private and other special
+   * addresses in them count as named by that, not by the narrower one that the request wrote.
+   */
+  readonly namedFrom?: Readonly<Record<string, number>> | undefined;
   readonly origin?: Origin | undefined;
 }
 

@@ -204,6 +204,23 @@ liveTest.serial("no proxy is served, and no variable set, unless the policy says
   t.deepEqual(outcomes, [[null, null, null, null], "ECONNREFUSED"]);
 });
 
+liveTest.serial("--explain says on stderr what was refused, once, and the rule that allows it", async (t) => {
+  const box = scratch(t);
+  const script = [
+    "import socket",
+    "for host in ['denied.test', 'denied.test', '10.1.2.3']:",
+    "    try: socket.create_connection((host, 443), 1)",
+    "    except OSError: pass",
+  ].join("\n");
+  const options = ["--allow", "allowed.test"];
+  const { stderr } = await exec(box, ["python3", "-c", script], { options: [...options, "--explain"] });
+  t.deepEqual(stderr.trimEnd().split("\n"), [
+    'skillbox: denied: the name denied.test (no rule allows it); to allow it: network.egress: [{ to: ["denied.test"], ports: [443] }]',
+    'skillbox: denied: 10.1.2.3 port 443 (special-address: private); to allow it: network.egress: [{ to: ["10.1.2.3"], ports: [443] }]',
+  ]);
+  t.is((await exec(box, ["python3", "-c", script], { options })).stderr, "");
+});
+
 /** A proxy of the operator's: CONNECT, everywhere to one port, and what it was asked for. */
 async function corporateProxy(t: Parameters<typeof listen>[0], target: number) {
   const asked: string[] = [];

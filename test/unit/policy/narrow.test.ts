@@ -1,6 +1,7 @@
 import test from "ava";
 import fc from "fast-check";
 
+import { EgressRules } from "../../../src/egress/rules.js";
 import { narrow } from "../../../src/policy/narrow.js";
 import { limitNames, type Policy } from "../../../src/policy/policy.js";
 import { policyFromObject } from "../../../src/policy/load.js";
@@ -174,6 +175,58 @@ test("narrow is the exact intersection of destinations and ports", (t) => {
   fc.assert(fc.property(anyPolicy, anyPolicy, exact), { numRuns: 100 });
   fc.assert(fc.property(anyEgress, anyEgress, exact), { numRuns: 800 });
   t.pass();
+});
+
+test("what counts as named (private, metadata, the host's own) is the intersection too, however wide the ceiling", (t) => {
+  const block = fc.constantFrom(
+    "0.0.0.0/0",
+    "10.0.0.0/8",
+    "10.1.0.0/16",
+    "10.1.2.3",
+    "169.254.0.0/16",
+    "169.254.169.254",
+    "128.0.0.0/1",
+    "8.0.0.0/8",
+    "8.8.8.8",
+    "::/0",
+    "64:ff9b::/96",
+    "64:ff9b::a00:0/104",
+  );
+  const wide = fc.record({
+    to: fc.uniqueArray(block, { minLength: 1, maxLength: 3 }),
+    ports: fc.constantFrom<number[]>([443], [80, 443]),
+  });
+  const networks = fc.array(wide, { maxLength: 3 }).map((egress) => policy({ network: { egress } }));
+  const probes = [
+    "10.1.2.3",
+    "10.1.2.4",
+    "10.9.9.9",
+    "169.254.169.254",
+    "169.254.1.1",
+    "8.8.8.8",
+    "8.8.4.4",
+    "64:ff9b::a01:203",
+    "64:ff9b::808:808",
+  ];
+  const options = { ownAddresses: () => ["8.8.4.4", "10.1.2.4"] };
+  fc.assert(
+    fc.property(networks, networks, (ceiling, request) => {
+      const { policy: both } = narrow(ceiling, request);
+      const [outer, inner, met] = [ceiling, request, both].map(
+        ({ network }) => new EgressRules(network, options),
+      );
+      for (const address of probes)
+        for (const probe of [80, 443]) {
+          const verdict = (rules: EgressRules | undefined) =>
+            rules?.judgeAddress({ address, port: probe, protocol: "tcp" }).verdict;
+          const expected = verdict(outer) === "allow" && verdict(inner) === "allow" ? "allow" : "deny";
+          t.is(verdict(met), expected, `${address} on ${probe}`);
+        }
+      t.deepEqual(narrow(ceiling, both).policy, both);
+      t.deepEqual(narrow(ceiling, ceiling).policy, ceiling);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test("narrow never loosens limits, environment, profile or record, and says what it refused", (t) => {
