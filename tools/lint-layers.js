@@ -18,6 +18,7 @@ const layers = [
   "result",
   "sandbox",
   "library",
+  "adapters",
   "scan",
   "index",
   "cli",

@@ -93,7 +93,7 @@ liveTest("output beyond maxBuffer is counted, and callbacks get all of it", asyn
   t.is(result.discardedBytes, 999_000);
 });
 
-liveTest("a program waits for who reads slowly, and a run ends though nobody reads", async (t) => {
+liveTest.serial("a program waits for who reads slowly, and a run ends though nobody reads", async (t) => {
   const box = scratch(t);
   const before = snapshotHost();
   const rss = process.memoryUsage().rss;
@@ -348,7 +348,7 @@ liveTest("an embedder's logger gets every event", async (t) => {
   );
 });
 
-liveTest("what is disposed of is ended, and what is closed says so", async (t) => {
+liveTest.serial("what is disposed of is ended, and what is closed says so", async (t) => {
   const box = scratch(t);
   const before = snapshotHost();
   const descriptors = readdirSync("/proc/self/fd").length;
@@ -373,7 +373,7 @@ liveTest("what is disposed of is ended, and what is closed says so", async (t) =
   t.is(readdirSync("/proc/self/fd").length, descriptors);
 });
 
-liveTest("the death of PID 1 ends every run of its sandbox with an error, at once", async (t) => {
+liveTest.serial("the death of PID 1 ends every run of its sandbox with an error, at once", async (t) => {
   const { session } = await sessionFor(t, { events: true });
   const runs = [1, 2].map(() => session.exec(["sh", "-c", "echo $$; exec sleep 600"], { stdout: "pipe" }));
   for (const run of runs) await once(run.stdout ?? new PassThrough(), "data");
