@@ -385,7 +385,7 @@ liveTest.serial("the death of PID 1 ends every run of its sandbox with an error,
   await t.throwsAsync(session.exec(["true"]).then(), { code: "ERR_LAUNCH" });
 });
 
-liveTest(
+liveTest.serial(
   "a pool gives each program a fresh sandbox, also when there are more programs than sandboxes",
   async (t) => {
     const box = scratch(t);
