@@ -14,12 +14,20 @@ export interface ConnectionOptions extends Omit<Agreement, "name"> {
   /** What the program has sent before (to a proxy of ours); it is judged like the rest. */
   readonly early?: Buffer;
   readonly onEvent: (event: ConnectionEvent) => void;
-  /** From the first byte of a TLS hello or a request head to its last. */
-  readonly handshakeTimeoutMs?: number;
-  readonly idleTimeoutMs?: number;
+  readonly timeouts?: EgressTimeouts | undefined;
   readonly maxBytes?: number;
   /** Asked for every chunk; false ends the connection. */
   readonly spend?: (bytes: number) => boolean;
+}
+
+/** How long a part of a connection may take. */
+export interface EgressTimeouts {
+  /** Until upstream has answered; then the program sees ETIMEDOUT. Default: 30 s. */
+  readonly dialMs?: number | undefined;
+  /** From the first byte of a TLS hello or a request head to its last. Default: 10 s. */
+  readonly handshakeMs?: number | undefined;
+  /** Without a byte in either direction. Default: 10 min. */
+  readonly idleMs?: number | undefined;
 }
 
 const defaultHandshakeTimeoutMs = 10_000;
@@ -33,7 +41,7 @@ export async function serveConnection(options: ConnectionOptions): Promise<Relay
   const { name, upstream, onEvent } = options;
   const gate = new ConnectionGate({
     agreement: name === undefined ? undefined : { ...options, name },
-    handshakeTimeoutMs: options.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs,
+    handshakeTimeoutMs: options.timeouts?.handshakeMs ?? defaultHandshakeTimeoutMs,
     onEvent,
     refuse: (why, protocol) => {
       gate.close();
@@ -44,7 +52,11 @@ export async function serveConnection(options: ConnectionOptions): Promise<Relay
       if (upstream.writable) upstream.write(bytes);
     },
   });
-  const line: Relay = relay({ idleTimeoutMs: defaultIdleTimeoutMs, ...options, gate });
+  const line: Relay = relay({
+    ...options,
+    idleTimeoutMs: options.timeouts?.idleMs ?? defaultIdleTimeoutMs,
+    gate,
+  });
   const result = await line.closed;
   gate.close();
   onEvent({ type: "net.close", verdict: "allow", ...result });

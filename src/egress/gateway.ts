@@ -4,6 +4,7 @@ import { SkillboxError } from "../errors.js";
 import type { Binding, HeldCall } from "../native/binding.js";
 import type { NetworkPolicy } from "../policy/policy.js";
 import { Budget, type EgressLimitName, type EgressLimits } from "./budget.js";
+import type { EgressTimeouts } from "./connection.js";
 import { Datagrams } from "./datagrams.js";
 import { dialledTarget, standsForNothing } from "./dialled-target.js";
 import { DnsServer } from "./dns-server.js";
@@ -34,6 +35,7 @@ export interface GatewayOptions {
   readonly requestSockets: RequestSockets;
   /** How an allowed name becomes addresses outside. Default: as the host's programs resolve names. */
   readonly resolve?: ResolveOutside;
+  readonly timeouts?: EgressTimeouts | undefined;
   readonly onDenial?: ((denial: Denial) => void) | undefined;
   /** Called once for each limit, when it first keeps something back. */
   readonly onLimit?: (limit: EgressLimitName) => void;
@@ -72,6 +74,7 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     const { binding, network } = options;
     const { signal } = this.#abort;
+    const { timeouts = {} } = options;
     // Each connection that is being made listens; none does any longer than that.
     setMaxListeners(0, signal);
     this.#network = network;
@@ -82,7 +85,7 @@ export class Gateway {
     const rules = new EgressRules(network);
     const resolve = options.resolve ?? outsideLookup();
     const upstreamProxy = upstreamProxyOf(network, options.environment);
-    const outward = new Outward({ rules, resolve, signal, upstreamProxy });
+    const outward = new Outward({ rules, resolve, signal, upstreamProxy, timeouts });
     const names = new WildcardLimits();
     const shared = {
       binding,
@@ -95,6 +98,7 @@ export class Gateway {
       synthetic: this.#synthetic,
       names,
       signal,
+      timeouts,
     };
     this.#connections = new HeldConnections(shared);
     this.#datagrams = new Datagrams(shared);

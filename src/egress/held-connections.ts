@@ -2,7 +2,7 @@ import type net from "node:net";
 import type { HeldCall } from "../native/binding.js";
 import { isErrno } from "../plan/grants.js";
 import type { Budget } from "./budget.js";
-import { serveConnection } from "./connection.js";
+import { type EgressTimeouts, serveConnection } from "./connection.js";
 import { DialError } from "./dial.js";
 import { actorOf, type Ledger } from "./ledger.js";
 import type { Link, Links } from "./links.js";
@@ -18,6 +18,7 @@ export interface HeldConnectionsOptions {
   readonly links: Links;
   readonly listeners: Listeners;
   readonly outward: Outward;
+  readonly timeouts: EgressTimeouts;
 }
 
 /**
@@ -97,7 +98,7 @@ export class HeldConnections {
     accepted: Promise<net.Socket | undefined>,
     route: Route & { readonly kind: "dialling" },
   ): Promise<void> {
-    const { ledger, budget } = this.#options;
+    const { ledger, budget, timeouts } = this.#options;
     const name = nameOf(target);
     const actor = actorOf(call);
     const { address, port } = call;
@@ -123,6 +124,7 @@ export class HeldConnections {
       upstream,
       name,
       port,
+      timeouts,
       spend: budget.spend,
       onEvent: (event) => {
         ledger.event({ connection, name, address, port, ...event }, actor);

@@ -1,4 +1,5 @@
 import type net from "node:net";
+import type { EgressTimeouts } from "./connection.js";
 import { dial } from "./dial.js";
 import type { ResolveOutside } from "./lookup.js";
 import type { ProxyTarget } from "./proxy-target.js";
@@ -19,6 +20,7 @@ export interface OutwardOptions {
   /** Ends every look-up and every attempt. */
   readonly signal: AbortSignal;
   readonly upstreamProxy: UpstreamProxyUse | undefined;
+  readonly timeouts: EgressTimeouts;
 }
 
 export type Route =
@@ -35,7 +37,7 @@ export type Route =
       readonly upstream: Promise<net.Socket>;
     };
 
-const dialTimeoutMs = 30_000;
+const defaultDialTimeoutMs = 30_000;
 
 /** The way from a target that the rules allow to a connection: resolved outside, judged again, pinned, dialled. */
 export class Outward {
@@ -70,7 +72,7 @@ export class Outward {
     const resolved = await this.resolve(target, "tcp", decision);
     if (resolved.kind !== "addresses") return resolved;
     const { addresses } = resolved;
-    const upstream = dial({ addresses, port: target.port, signal, timeoutMs: dialTimeoutMs });
+    const upstream = dial({ addresses, port: target.port, signal, timeoutMs: this.#dialTimeoutMs });
     return { kind: "dialling", address: addresses[0], via: undefined, upstream };
   }
 
@@ -103,7 +105,11 @@ export class Outward {
     const { kind, host } = proxy.proxy;
     // The operator's own choice: no rule is asked about it.
     const proxyAddresses = kind === "address" ? [host] : await this.#lookup(host);
-    return await dialThroughProxy({ proxy, proxyAddresses, target, signal, timeoutMs: dialTimeoutMs });
+    return await dialThroughProxy({ proxy, proxyAddresses, target, signal, timeoutMs: this.#dialTimeoutMs });
+  }
+
+  get #dialTimeoutMs(): number {
+    return this.#options.timeouts.dialMs ?? defaultDialTimeoutMs;
   }
 
   async #lookup(name: string): Promise<readonly string[]> {

@@ -4,7 +4,7 @@ import { SkillboxError } from "../errors.js";
 import type { Binding } from "../native/binding.js";
 import type { PortForward } from "../policy/policy.js";
 import type { Budget } from "./budget.js";
-import { serveConnection } from "./connection.js";
+import { type EgressTimeouts, serveConnection } from "./connection.js";
 import { dial, DialError } from "./dial.js";
 import type { Ledger } from "./ledger.js";
 import type { Links } from "./links.js";
@@ -21,6 +21,7 @@ export interface PortForwardsOptions {
   readonly listeners: Listeners;
   readonly stock: SocketStock;
   readonly signal: AbortSignal;
+  readonly timeouts: EgressTimeouts;
 }
 
 const dialTimeoutMs = 30_000;
@@ -105,7 +106,7 @@ export class PortForwards {
     target: { readonly host: string; readonly port: number },
     connect: () => Promise<Ends>,
   ): void {
-    const { ledger, budget, links } = this.#options;
+    const { ledger, budget, links, timeouts } = this.#options;
     const { host: address, port } = target;
     accepted.on("error", () => undefined);
     const direction = rule === "publish" ? { direction: "in" } : {};
@@ -127,6 +128,7 @@ export class PortForwards {
           upstream,
           name: undefined,
           port,
+          timeouts,
           spend: budget.spend,
           onEvent: (event) => {
             ledger.event({ ...peer, ...event });

@@ -1,6 +1,6 @@
 import type net from "node:net";
 import type { Budget } from "./budget.js";
-import { serveConnection } from "./connection.js";
+import { type EgressTimeouts, serveConnection } from "./connection.js";
 import { DialError } from "./dial.js";
 import { dialledTarget, standsForNothing } from "./dialled-target.js";
 import { serveProxyClient } from "./http-or-socks-proxy.js";
@@ -20,6 +20,7 @@ export interface ProxyInsideOptions {
   readonly names: WildcardLimits;
   readonly outward: Outward;
   readonly synthetic: SyntheticAddresses;
+  readonly timeouts: EgressTimeouts;
 }
 
 /** A proxy for programs that insist on one: another way to ask, and the same rules. */
@@ -110,7 +111,7 @@ export class ProxyInside {
     target: ProxyTarget,
     ends: { readonly inside: net.Socket; readonly upstream: net.Socket; readonly early: Buffer },
   ): Promise<void> {
-    const { ledger, budget } = this.#options;
+    const { ledger, budget, timeouts } = this.#options;
     link.upstream = ends.upstream;
     const name = nameOf(target);
     const { port } = target;
@@ -119,6 +120,7 @@ export class ProxyInside {
       ...ends,
       name,
       port,
+      timeouts,
       spend: budget.spend,
       onEvent: (event) => {
         ledger.event({ ...peer, connection, ...event });

@@ -11,13 +11,14 @@ export interface GatewayRequest {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly resolve?: GatewayOptions["resolve"];
   readonly onDenial?: GatewayOptions["onDenial"];
+  readonly egressTimeouts?: GatewayOptions["timeouts"];
 }
 
 /** Loaded only where there is egress: most of skillbox's code is about it. */
 export async function openGateway(
   binding: Binding,
   plan: LaunchPlan,
-  { policy, environment, resolve, onDenial }: GatewayRequest,
+  { policy, environment, resolve, onDenial, egressTimeouts }: GatewayRequest,
   trail: AuditTrail,
   requestSockets: GatewayOptions["requestSockets"],
 ): Promise<Gateway | undefined> {
@@ -34,6 +35,7 @@ export async function openGateway(
     },
     requestSockets,
     onDenial,
+    timeouts: egressTimeouts,
     onLimit: (resource) => {
       trail.write("resource.limit", { resource, requested: policy.resources[resource]?.written });
     },

@@ -33,6 +33,7 @@ export interface SessionRequest<Preparation extends SandboxPreparation> {
   readonly resolve?: GatewayOptions["resolve"];
   /** Told what the egress rules refuse. */
   readonly onDenial?: GatewayOptions["onDenial"];
+  readonly egressTimeouts?: GatewayOptions["timeouts"];
 }
 
 /**

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { once } from "node:events";
 import net from "node:net";
@@ -22,6 +23,7 @@ export interface NetworkedRequest {
   /** Variables of the caller's, beside the usual ones. */
   readonly caller?: Readonly<Record<string, string>>;
   readonly onDenial?: RunRequest["onDenial"];
+  readonly timeouts?: RunRequest["egressTimeouts"];
   readonly signal?: AbortSignal;
 }
 
@@ -103,6 +105,7 @@ export async function runNetworked(
       },
       auditFile,
       onDenial: request.onDenial,
+      egressTimeouts: request.timeouts,
       signal: request.signal,
       resolve: async (name) => {
         resolved.push(name);
@@ -186,6 +189,20 @@ export async function closedPort(): Promise<number> {
   server.close();
   await once(server, "close");
   return port;
+}
+
+/** A port whose backlog is full: the kernel drops every further SYN. */
+export async function blackhole(t: ExecutionContext): Promise<number> {
+  const script = [
+    "import socket, time",
+    "server = socket.socket(); server.bind(('127.0.0.1', 0)); server.listen(0)",
+    "full = [socket.socket() for _ in range(4)]",
+    "for client in full: client.setblocking(False); client.connect_ex(server.getsockname())",
+    "time.sleep(0.1); print(server.getsockname()[1], flush=True); time.sleep(600)",
+  ].join("\n");
+  const child = spawn("python3", ["-c", script], { stdio: ["ignore", "pipe", "inherit"] });
+  t.teardown(() => child.kill("SIGKILL"));
+  return await new Promise((resolve) => child.stdout.once("data", (line) => resolve(Number(String(line)))));
 }
 
 /** The names, and that they may lead to this host's loopback: the only outside that tests have. */

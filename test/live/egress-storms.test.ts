@@ -1,9 +1,9 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { copyFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { allowing, attempt, listen, runNetworked } from "../helpers/network.js";
+import { allowing, attempt, blackhole, listen, runNetworked } from "../helpers/network.js";
 import { requires } from "../helpers/requires.js";
 import { fixture, scratch, type Scratch } from "../helpers/scratch.js";
 
@@ -154,18 +154,4 @@ async function connects(t: ExecutionContext, box: Scratch, argv: readonly string
     },
   );
   return { ...end, server };
-}
-
-/** A port whose backlog is full: the kernel drops every further SYN. */
-async function blackhole(t: ExecutionContext): Promise<number> {
-  const script = [
-    "import socket, time",
-    "server = socket.socket(); server.bind(('127.0.0.1', 0)); server.listen(0)",
-    "full = [socket.socket() for _ in range(4)]",
-    "for client in full: client.setblocking(False); client.connect_ex(server.getsockname())",
-    "time.sleep(0.1); print(server.getsockname()[1], flush=True); time.sleep(600)",
-  ].join("\n");
-  const child = spawn("python3", ["-c", script], { stdio: ["ignore", "pipe", "inherit"] });
-  t.teardown(() => child.kill("SIGKILL"));
-  return await new Promise((resolve) => child.stdout.once("data", (line) => resolve(Number(String(line)))));
 }

@@ -157,11 +157,19 @@ test("what is refused of TLS by default can be set, and the other way round", as
 });
 
 test("a hello that is never completed is reset, and so is one that comes late", async (t) => {
-  const half = await send({ handshakeTimeoutMs: 60 }, named("a.example").subarray(0, 20), "", "", "", "", "");
+  const half = await send(
+    { timeouts: { handshakeMs: 60 } },
+    named("a.example").subarray(0, 20),
+    "",
+    "",
+    "",
+    "",
+    "",
+  );
   t.is(half.served.text, "");
   t.deepEqual(half.verdicts, ["net.tls deny", "net.close allow"]);
   // Silence is no protocol: after any time the first bytes are looked at.
-  const { program, server, events } = await connection({ handshakeTimeoutMs: 60 });
+  const { program, server, events } = await connection({ timeouts: { handshakeMs: 60 } });
   await delay(400);
   program.write(named("b.example"));
   t.is((await readAll(server)).text, "");
@@ -301,7 +309,7 @@ test("over a connection to an address, names are recorded and nothing is refused
     t.like(events[0], { verdict: "allow" });
   }
   const slow = await send(
-    { ...address, handshakeTimeoutMs: 40 },
+    { ...address, timeouts: { handshakeMs: 40 } },
     "GET / HTTP/1.1\r\n",
     "",
     "",
@@ -313,7 +321,10 @@ test("over a connection to an address, names are recorded and nothing is refused
 
 test("a head that trickles in has to be complete in time", async (t) => {
   const text = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
-  const { served, read, verdicts } = await send({ handshakeTimeoutMs: 100 }, ...(text.match(/[^]/g) ?? []));
+  const { served, read, verdicts } = await send(
+    { timeouts: { handshakeMs: 100 } },
+    ...(text.match(/[^]/g) ?? []),
+  );
   t.false(served.text.includes("a.example"));
   t.regex(read.text, /403/);
   t.deepEqual(verdicts, ["net.http deny", "net.close allow"]);
