@@ -78,8 +78,8 @@ liveTest.serial(
       t,
       createServer((socket) => socket.on("data", (data) => (heard += data.toString("latin1")))),
     );
-    const bytes = [...hello(name)];
-    const head = [...`GET / HTTP/1.1\r\nHost: ${name}:${server.port}\r\nX: `, ..."y".repeat(60)];
+    const bytes = Array.from(hello(name));
+    const head = Array.from(`GET / HTTP/1.1\r\nHost: ${name}:${server.port}\r\nX: ${"y".repeat(60)}`);
     const slow = (chunks: readonly string[]): Attempt => ["talk", name, server.port, chunks, 0.02];
     const { outcomes, tookMs, of } = await attempt(t, scratch(t), [slow(bytes), slow(head)], {
       network: allowing([name], [server.port]),
