@@ -1,11 +1,21 @@
-// Writes policy.schema.json beside this file, from the compiled src/policy/schema.ts: npm run build:ts && node schema/generate.js
+// Writes the schemas beside this file, from the compiled zod schemas: npm run build:ts && node schema/generate.js
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import { format, resolveConfig } from "prettier";
 
 import { policyJsonSchema } from "../dist/src/policy/json-schema.js";
+import { scanReportJsonSchema } from "../dist/src/scan/report/json-schema.js";
 
-const file = fileURLToPath(new URL("policy.schema.json", import.meta.url));
-const style = await resolveConfig(file);
-writeFileSync(file, await format(JSON.stringify(policyJsonSchema()), { ...style, filepath: file }));
+await write("policy.schema.json", policyJsonSchema());
+await write("scan-report.schema.json", scanReportJsonSchema());
+
+/**
+ * @param {string} name
+ * @param {Record<string, unknown>} schema
+ */
+async function write(name, schema) {
+  const file = fileURLToPath(new URL(name, import.meta.url));
+  const style = await resolveConfig(file);
+  writeFileSync(file, await format(JSON.stringify(schema), { ...style, filepath: file }));
+}

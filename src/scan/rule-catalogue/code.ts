@@ -20,7 +20,7 @@ export const codeRules = {
     title: "Encoded code was decoded and run",
     description: "The skill ran code that it first had decoded (base64, hex, compressed, marshalled).",
     remediation: "Ship the code as it is, so that it can be reviewed.",
-    skillSpector: ["AST1", "AST2"],
+    skillSpector: [],
   },
   SBX303: {
     name: "undeclaredProgram",
