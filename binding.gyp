@@ -17,6 +17,7 @@
         "native/addon/network.cc",
         "native/addon/overlay_object.cc",
         "native/addon/pidfd.cc",
+        "native/addon/pty.cc",
         "native/addon/record_object.cc",
         "native/audit/bpf.cc",
         "native/audit/decode.cc",
@@ -57,6 +58,7 @@
         "native/init/report.cc",
         "native/init/rootfs.cc",
         "native/init/sources.cc",
+        "native/init/terminal.cc",
         "native/init/user_ns.cc",
         "native/sys/fd_passing.cc"
       ],

@@ -22,7 +22,7 @@ const modules = new Map();
 
 /** Used by few runs, and 8 ms to load: when somebody asks for a member. */
 const rarelyUsed =
-  /^(?:node:)?(?:child_process|crypto|dgram|dns|fs\/promises|net|stream|stream\/promises|timers\/promises|util)$/;
+  /^(?:node:)?(?:child_process|crypto|dgram|dns|fs\/promises|net|stream|stream\/promises|timers\/promises|tty|util)$/;
 
 /** @param {string} id @returns {unknown} */
 function load(id) {

@@ -12,6 +12,7 @@
 #include "network.h"
 #include "overlay_object.h"
 #include "pidfd.h"
+#include "pty.h"
 #include "record_object.h"
 
 namespace skillbox {
@@ -65,6 +66,11 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("launch", Napi::Function::New<launch>(env, "launch"));
   exports.Set("watchExit", Napi::Function::New<watch_exit>(env, "watchExit"));
   exports.Set("signalProcess", Napi::Function::New<signal_process>(env, "signalProcess"));
+  exports.Set("windowSize", Napi::Function::New<window_size>(env, "windowSize"));
+  exports.Set("setWindowSize", Napi::Function::New<set_window_size>(env, "setWindowSize"));
+  exports.Set("makeRaw", Napi::Function::New<make_raw>(env, "makeRaw"));
+  exports.Set("restoreTerminal", Napi::Function::New<restore_terminal>(env, "restoreTerminal"));
+  exports.Set("flushInput", Napi::Function::New<flush_input>(env, "flushInput"));
   exports.Set("overlayChanges", Napi::Function::New<overlay_changes>(env, "overlayChanges"));
   exports.Set("overlayCommit", Napi::Function::New<overlay_commit>(env, "overlayCommit"));
   exports.Set("tmpfsHasUserXattrs", Napi::Function::New<tmpfs_has_user_xattrs>(env, "tmpfsHasUserXattrs"));

@@ -150,6 +150,9 @@ Status decode_process_plan(std::span<const uint8_t> bytes, std::span<char*> poin
   if (in.u32() != kProcessMagic) in.fail();
   plan->id = in.u32();
   plan->oneshot = in.boolean();
+  plan->terminal = in.boolean();
+  plan->terminal_rows = static_cast<uint16_t>(in.u32());
+  plan->terminal_columns = static_cast<uint16_t>(in.u32());
 
   size_t used = 0;
   const auto strings = [&]() -> char** {

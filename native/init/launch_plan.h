@@ -83,8 +83,11 @@ struct LaunchPlan {
 // A program to start in the sandbox.
 struct ProcessPlan {
   uint32_t id;
-  bool oneshot;  // the sandbox ends with this program
-  char** argv;   // NULL-terminated, points into the message
+  bool oneshot;   // the sandbox ends with this program
+  bool terminal;  // of its own, for descriptors 0 to 2
+  uint16_t terminal_rows;
+  uint16_t terminal_columns;
+  char** argv;  // NULL-terminated, points into the message
   char** environment;
   const char* cwd;
   size_t candidate_count;  // absolute paths to try, in order

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -100,6 +101,7 @@ Status install_filter(const LaunchPlan& plan, int* listener) {
 Status prepare_child(Handover* handover) {
   const ProcessPlan& process = *handover->process;
   if (setsid() < 0) return failure("process", "setsid");
+  if (process.terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) return failure("process", "TIOCSCTTY");
   if (chdir(process.cwd) != 0) return failure("process", "chdir", process.cwd);
   umask(process.umask);
   SKILLBOX_TRY(reset_signals());

@@ -24,6 +24,7 @@
 #include "net_ns.h"
 #include "process.h"
 #include "report.h"
+#include "terminal.h"
 
 namespace skillbox {
 
@@ -108,7 +109,8 @@ bool Reaper::take_request() {
   int fds[4] = {-1, -1, -1, -1};
   const ReceivedMessage message = receive_message(control_, bytes, fds);
   if (message.length <= 0) return false;
-  if (message.length >= 4 && word(bytes, 0) == static_cast<uint32_t>(Request::exec) && message.fd_count == 4) {
+  if (message.length >= 4 && word(bytes, 0) == static_cast<uint32_t>(Request::exec) &&
+      (message.fd_count == 1 || message.fd_count == 4)) {
     start(fds);
   } else if (message.length >= 16 && word(bytes, 0) == static_cast<uint32_t>(Request::signal)) {
     forward_signal(word(bytes, 1), static_cast<int>(word(bytes, 2)), word(bytes, 3) != 0);
@@ -175,6 +177,9 @@ void Reaper::start(std::span<int> fds) {
   Status status = mapped.open(fds[0]);
   const ProcessPlan& process = mapped.plan;
   if (status.ok() && running_count_ == kMaxProcesses) status = failure_with(EAGAIN, "process", "count");
+  Fd terminal;
+  if (status.ok() && process.terminal) status = open_terminal(process, control_, &terminal);
+  if (status.ok() && !process.terminal && fds[3] < 0) status = failure_with(EBADMSG, "process", "stdio");
   StartedProcess started;
   Running running = {};
   if (status.ok()) {
@@ -184,7 +189,12 @@ void Reaper::start(std::span<int> fds) {
     running.started_us = now_us();
     running.deadline_us = process.wall_time_ms == 0 ? 0 : running.started_us + process.wall_time_ms * 1000;
     running.cpu_limit_us = process.cpu_time_ms * 1000;
-    place_stdio(fds.subspan(1));
+    if (process.terminal) {
+      const int ends[] = {terminal.get(), terminal.get(), terminal.get()};
+      place_stdio(ends);
+    } else {
+      place_stdio(fds.subspan(1));
+    }
     status = start_process(plan_, process, control_, &started);
     park_stdio();
   }

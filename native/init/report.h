@@ -19,10 +19,11 @@ enum class Report : uint32_t {
   resolver = 8,     // carries the sockets on port 53: UDP v4, UDP v6, TCP v4, TCP v6
   sockets = 9,      // family, type; carries unbound sockets of the sandbox's network namespace
   opened = 10,      // request id, errno; carries the file where that is 0
+  terminal = 11,    // process id; carries the master end of its terminal
 };
 
 enum class Request : uint32_t {
-  exec = 1,     // carries the process plan (memfd) and descriptors 0, 1, 2
+  exec = 1,     // carries the process plan (memfd) and, unless that asks for a terminal, descriptors 0, 1, 2
   signal = 2,   // process id, signal, whole group
   sockets = 3,  // family, type, count
   open = 4,     // request id, 0: to read or 1: to write, path

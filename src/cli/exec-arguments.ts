@@ -5,6 +5,7 @@ export interface ExecOptions extends PolicyOptions {
   readonly audit?: string | undefined;
   readonly commit?: boolean | undefined;
   readonly explain?: boolean | undefined;
+  readonly tty?: boolean | undefined;
 }
 
 /** An option of `skillbox exec`, as commander is told of it. A list may be given several times. */
@@ -50,6 +51,7 @@ export const execOptions: readonly OptionDescription[] = [
     help: "apply what the program changed in overlays to the host, if it ends with status 0",
     takes: "nothing",
   },
+  { flags: "-t, --tty", help: "give the program a terminal of its own", takes: "nothing" },
   { flags: "--report <file>", help: "write the result of the run to a file, as JSON", takes: "value" },
 ];
 
@@ -105,6 +107,7 @@ function optionsOf(given: ReadonlyMap<string, readonly string[]>): ExecOptions {
     audit: value("audit"),
     explain: given.has("explain"),
     commit: given.has("commit"),
+    tty: given.has("tty"),
     report: value("report"),
   };
 }

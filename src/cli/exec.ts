@@ -1,7 +1,7 @@
 import { SkillboxError } from "../errors.js";
 import type { Policy } from "../policy/policy.js";
 import type { RunResult } from "../result/run-result.js";
-import { run } from "../sandbox/run.js";
+import { run, type RunRequest } from "../sandbox/run.js";
 import type { ExecOptions } from "./exec-arguments.js";
 import { policyFromOptions, workingDirectory } from "./exec-options.js";
 import { denialTeller } from "./explain-denials.js";
@@ -39,17 +39,11 @@ function reportWithoutPolicy(file: string | undefined): ReportFile | undefined {
 }
 
 async function runWith(argv: readonly string[], policy: Policy, options: ExecOptions): Promise<RunResult> {
+  if (options.tty === true) return runInTerminal(argv, policy, options);
   let stop: () => void = () => undefined;
   try {
     return await run({
-      policy,
-      argv,
-      cwd: workingDirectory(options),
-      environment: process.env,
-      auditFile: options.audit,
-      commit: options.commit,
-      onDenial: options.explain === true ? denialTeller(printLine) : undefined,
-      stdio,
+      ...requestOf(argv, policy, options),
       onStart: (program) => {
         stop = forwardSignals(program);
       },
@@ -57,6 +51,45 @@ async function runWith(argv: readonly string[], policy: Policy, options: ExecOpt
   } finally {
     stop();
   }
+}
+
+async function runInTerminal(
+  argv: readonly string[],
+  policy: Policy,
+  options: ExecOptions,
+): Promise<RunResult> {
+  const { openCallerTerminal } = await import("./terminal.js");
+  const terminal = openCallerTerminal();
+  try {
+    return await run({
+      ...requestOf(argv, policy, options),
+      terminal: terminal.request,
+      onStart: (program) => {
+        terminal.forwardSignals(program);
+      },
+    });
+  } finally {
+    await terminal.end();
+  }
+}
+
+/** A raw terminal goes down a line, and not back to its beginning. */
+function printRaw(line: string): void {
+  printLine(`${line}\r`);
+}
+
+function requestOf(argv: readonly string[], policy: Policy, options: ExecOptions): RunRequest {
+  return {
+    policy,
+    argv,
+    cwd: workingDirectory(options),
+    environment: process.env,
+    auditFile: options.audit,
+    commit: options.commit,
+    onDenial:
+      options.explain === true ? denialTeller(options.tty === true ? printRaw : printLine) : undefined,
+    stdio,
+  };
 }
 
 /** Only where output is capped do bytes pass through this process; until then its own streams stay untouched. */

@@ -145,6 +145,15 @@ export interface Binding {
   pipe(): [number, number];
   /** For descriptors that came from here: node:fs warns in a worker about those that it did not open. */
   closeFd(fd: number): void;
+  /** Of a terminal: [rows, columns]. */
+  windowSize(fd: number): [number, number] | undefined;
+  /** Of a terminal's master end: who uses the other end gets SIGWINCH. */
+  setWindowSize(fd: number, rows: number, columns: number): void;
+  /** Returns how the terminal was before, for {@link restoreTerminal}. */
+  makeRaw(fd: number): Uint8Array;
+  restoreTerminal(fd: number, before: Uint8Array): void;
+  /** Drops what a terminal has to be read. */
+  flushInput(fd: number): void;
   /** O_* of fcntl(F_GETFL). */
   statusFlags(fd: number): number;
 }

@@ -58,6 +58,9 @@ export function encodeProcess(process: ProcessPlan): Uint8Array {
   out.u32(processMagic);
   out.u32(process.id);
   out.boolean(process.oneshot);
+  out.boolean(process.terminal !== undefined);
+  out.u32(process.terminal?.rows ?? 0);
+  out.u32(process.terminal?.columns ?? 0);
   for (const strings of [process.args, process.env]) {
     out.list(strings, (text) => {
       out.string(text);

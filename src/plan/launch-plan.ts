@@ -108,11 +108,18 @@ export const rlimitNumbers = {
 } as const;
 export type RlimitName = keyof typeof rlimitNumbers;
 
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
 /** A program to start in a sandbox. */
 export interface ProcessPlan {
   readonly id: number;
   /** The sandbox ends with this program. */
   readonly oneshot: boolean;
+  /** A terminal of this size is its descriptors 0 to 2. */
+  readonly terminal: TerminalSize | undefined;
   readonly args: readonly string[];
   readonly env: readonly string[];
   readonly cwd: string;

@@ -52,7 +52,7 @@ export interface SandboxPreparation {
   readonly notes: readonly string[];
 }
 
-export type PreparedProcess = Omit<ProcessPlan, "id" | "oneshot">;
+export type PreparedProcess = Omit<ProcessPlan, "id" | "oneshot" | "terminal">;
 
 /** All that is decided before one program is started in a sandbox of its own; also what `policy explain` shows. */
 export interface Preparation extends SandboxPreparation {

@@ -6,9 +6,12 @@ import { Ending } from "./ending.js";
 import type { ExitReport } from "./reports.js";
 import type { Sandbox } from "./sandbox.js";
 import { openStdio, type Stdio, type StdioRequest, type StreamName } from "./stdio.js";
+import { openTerminal, type TerminalRequest } from "./terminal.js";
 
 export interface ProgramOptions {
   readonly stdio: Omit<StdioRequest, "onOutputExceeded" | "onStreamError">;
+  /** In the place of stdin, stdout and stderr; stdio.outputBytes holds. */
+  readonly terminal?: TerminalRequest | undefined;
   /** The sandbox ends with the program. */
   readonly oneshot: boolean;
   /** Ends the program with outcome "killed". */
@@ -35,20 +38,33 @@ export class Program {
   ) {
     this.id = plan.id;
     this.#sandbox = sandbox;
-    const stdio = openStdio(binding, {
-      ...options.stdio,
-      onOutputExceeded: () => {
-        this.ending.begin("output-limit", "output");
-      },
-      ...(options.failOnStreamError === true
-        ? {
-            onStreamError: (name, cause) => {
-              this.#failStream(name, cause);
-            },
-          }
-        : {}),
-    });
-    const exited = sandbox.exec(plan, stdio.fds);
+    const onOutputExceeded = (): void => {
+      this.ending.begin("output-limit", "output");
+    };
+    const terminal =
+      options.terminal &&
+      openTerminal(binding, options.terminal, { outputBytes: options.stdio.outputBytes, onOutputExceeded });
+    const stdio =
+      terminal ??
+      openStdio(binding, {
+        ...options.stdio,
+        onOutputExceeded,
+        ...(options.failOnStreamError === true
+          ? {
+              onStreamError: (name, cause) => {
+                this.#failStream(name, cause);
+              },
+            }
+          : {}),
+      });
+    const exited = sandbox.exec(
+      plan,
+      stdio.fds,
+      terminal &&
+        ((fd) => {
+          terminal.take(fd);
+        }),
+    );
     this.ending.attach({ sandbox, id: plan.id, oneshot: plan.oneshot }, options.signal, cgroup);
     this.ended = this.#settle(exited, stdio, plan.oneshot);
     // Whoever waits is told; that nobody waits yet must not end the process.

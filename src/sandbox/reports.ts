@@ -14,7 +14,8 @@ export type InitReport =
   /** Unbound sockets. */
   | { readonly type: "sockets"; readonly family: 4 | 6; readonly protocol: "tcp" | "udp" }
   /** A file, or why there is none: "ENOENT". */
-  | { readonly type: "opened"; readonly request: number; readonly errno: string | undefined };
+  | { readonly type: "opened"; readonly request: number; readonly errno: string | undefined }
+  | { readonly type: "terminal"; readonly process: number };
 
 export interface InitFailure {
   readonly stage: string;
@@ -64,12 +65,14 @@ export function decodeReport(message: Uint8Array): InitReport {
       };
     case 10:
       return { type: "opened", request: read.u32(), errno: errnoOf(read.u32()) };
+    case 11:
+      return { type: "terminal", process: read.u32() };
     default:
       throw new RangeError(`unknown report ${type} from skillbox-init`);
   }
 }
 
-/** exec, with the process plan and descriptors 0-2 beside it. */
+/** exec, with the process plan and, unless that asks for a terminal, descriptors 0-2 beside it. */
 export function encodeExecRequest(): Uint8Array {
   return words(1);
 }

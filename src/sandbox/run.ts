@@ -5,10 +5,13 @@ import { isCutOff, type Program } from "./program.js";
 import type { ExitReport } from "./reports.js";
 import { Session, type SessionRequest } from "./session.js";
 import type { StdioRequest } from "./stdio.js";
+import type { TerminalRequest } from "./terminal.js";
 
 export interface RunRequest extends Omit<SessionRequest<Preparation>, "prepare"> {
   readonly argv: readonly string[];
   readonly stdio: Omit<StdioRequest, "outputBytes" | "onOutputExceeded" | "onStreamError">;
+  /** In the place of them. */
+  readonly terminal?: TerminalRequest | undefined;
   /** Apply what the program changed in its overlays to the host, if it ends with status 0. */
   readonly commit?: boolean | undefined;
   /** Ends the run with outcome "killed". */
@@ -30,6 +33,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
     const program = session.start(preparation.process, {
       stdio: { ...request.stdio, outputBytes: preparation.limits.outputBytes },
       oneshot: true,
+      terminal: request.terminal,
       signal: request.signal,
       failOnStreamError: request.failOnStreamError ?? false,
     });

@@ -42,6 +42,7 @@ export class Sandbox {
   readonly #closed = new Deferred<undefined>();
   readonly #dead = new Deferred<undefined>();
   readonly #exits = new Map<number, Deferred<ExitReport>>();
+  readonly #terminals = new Map<number, (master: number) => void>();
   readonly #uppers = new Map<number, number>();
   readonly #opening = new Map<number, Deferred<number>>();
   #nextOpen = 1;
@@ -92,12 +93,18 @@ export class Sandbox {
   /**
    * Starts a program with the given descriptors as its 0, 1 and 2 (duplicated, not taken over), and resolves when it has
    * ended. Rejects with ERR_NOT_FOUND, ERR_NOT_EXECUTABLE or ERR_LAUNCH when it could not be started, and with ERR_LAUNCH
-   * (stage "supervision") when PID 1 ends without a report.
+   * (stage "supervision") when PID 1 ends without a report. A program with a terminal has no other descriptors;
+   * `onTerminal` takes the master end over.
    */
-  async exec(plan: ProcessPlan, stdio: readonly [number, number, number]): Promise<ExitReport> {
+  async exec(
+    plan: ProcessPlan,
+    stdio: readonly number[],
+    onTerminal?: (master: number) => void,
+  ): Promise<ExitReport> {
     if (this.#failure !== undefined) throw this.#failure;
     const exit = new Deferred<ExitReport>();
     this.#exits.set(plan.id, exit);
+    if (onTerminal !== undefined) this.#terminals.set(plan.id, onTerminal);
     const memfd = this.#native.binding.memfd("skillbox-process", encodeProcess(plan));
     try {
       this.#channel.send(encodeExecRequest(), [memfd, ...stdio]);
@@ -182,6 +189,14 @@ export class Sandbox {
           if (opened === undefined) this.#native.binding.closeFd(fd);
           else opened.resolve(fd);
         }
+        return;
+      }
+      case "terminal": {
+        if (fd === undefined) return;
+        const take = this.#terminals.get(report.process);
+        this.#terminals.delete(report.process);
+        if (take === undefined) this.#native.binding.closeFd(fd);
+        else take(fd);
         return;
       }
       case "error":

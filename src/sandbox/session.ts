@@ -114,7 +114,12 @@ export class Session<Preparation extends SandboxPreparation = SandboxPreparation
 
   /** Throws ERR_USAGE for descriptors that no program should get. */
   start(process: PreparedProcess, options: ProgramOptions): Program {
-    const plan = { ...process, id: ++this.#lastProgram, oneshot: options.oneshot };
+    const plan = {
+      ...process,
+      id: ++this.#lastProgram,
+      oneshot: options.oneshot,
+      terminal: options.terminal?.size,
+    };
     return Program.start(this.#native.binding, this.sandbox, this.cgroup, plan, options);
   }
 

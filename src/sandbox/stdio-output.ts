@@ -57,7 +57,7 @@ export function pumpOut(
 }
 
 /** A sink may still hold what was written to it, and the process may exit as soon as the run is over. */
-async function flushed(sink: Writable): Promise<void> {
+export async function flushed(sink: Writable): Promise<void> {
   if (sink.writableLength === 0 || sink.destroyed) return;
   await new Promise<void>((resolve) => {
     sink.once("error", () => {

@@ -37,7 +37,8 @@ export type StreamName = "stdin" | "stdout" | "stderr";
 
 /** The program's descriptors 0, 1 and 2, and what moves bytes on its behalf. */
 export interface Stdio {
-  readonly fds: readonly [number, number, number];
+  /** Three; none where the program gets a terminal. */
+  readonly fds: readonly number[];
   /** Lets go of the program's ends, once it has ended. */
   release(): void;
   /** Resolves when all that the program wrote has been passed on. */

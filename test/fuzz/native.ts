@@ -154,7 +154,7 @@ function plans(): Uint8Array[] {
   };
   return [
     encodeLaunch(short, facts),
-    encodeProcess({ ...preparation.process, id: 1, oneshot: true, env: ["A=b"] }),
+    encodeProcess({ ...preparation.process, id: 1, oneshot: true, terminal: undefined, env: ["A=b"] }),
   ];
 }
 

@@ -48,7 +48,7 @@ export async function launchEdited(
     const plan = edit(preparation.plan);
     const sandbox = asCaller ? withoutOwnUid(plan) : launch(plan);
     try {
-      const exited = sandbox.exec({ ...preparation.process, id: 1, oneshot: true }, [
+      const exited = sandbox.exec({ ...preparation.process, id: 1, oneshot: true, terminal: undefined }, [
         nothing,
         output,
         nothing,
