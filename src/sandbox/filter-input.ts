@@ -3,16 +3,26 @@ import type { AuditLevel, Policy } from "../policy/policy.js";
 import { auditSet } from "../seccomp/audit-sets.js";
 import { baseDenials } from "../seccomp/base-denials.js";
 import { compileFilter, type CompiledFilter, type FilterInput } from "../seccomp/filter.js";
-import { loadProfile } from "../seccomp/load-profile.js";
-import { precompiledFilter, type FilterChoice } from "../seccomp/precompiled.js";
+import { builtInProfiles, loadProfile } from "../seccomp/load-profile.js";
+import { filterFile, precompiledFilter, type FilterChoice } from "../seccomp/precompiled.js";
 import type { NotifyRule } from "../seccomp/profile.js";
 import type { Arch } from "../seccomp/syscall-table.js";
 
 /** A policy's system call filter. Throws ERR_POLICY for a profile that is none. */
 export function policyFilter(policy: Policy, arch: Arch, level: AuditLevel): CompiledFilter {
   const choice = filterChoice(policy, arch, level);
-  return precompiledFilter(choice) ?? compileFilter(choiceInput(choice));
+  // A file of the user's may change from run to run; ours do not.
+  if (!builtInProfiles.some((name) => name === choice.profile)) return compileFilter(choiceInput(choice));
+  const key = filterFile(choice);
+  const known = builtIn.get(key);
+  if (known !== undefined) return known;
+  const filter = precompiledFilter(choice) ?? compileFilter(choiceInput(choice));
+  builtIn.set(key, filter);
+  return filter;
 }
+
+/** Of profiles that come with skillbox, by what decides. */
+const builtIn = new Map<string, CompiledFilter>();
 
 /** What a policy's filter is compiled from. Throws ERR_POLICY for a profile that is none. */
 export function filterInput(policy: Policy, arch: Arch, level: AuditLevel): FilterInput {
