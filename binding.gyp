@@ -67,6 +67,16 @@
       "ldflags": ["-static-pie", "-Wl,-z,relro,-z,now"],
       "ldflags!": ["-pthread", "-rdynamic"],
       "libraries!": ["-ldl"]
+    },
+    {
+      "target_name": "skillbox-selftest",
+      "type": "executable",
+      "sources": ["native/selftest/main.cc"],
+      "cflags!": ["-fPIC"],
+      "cflags": ["-fPIE"],
+      "ldflags": ["-static-pie", "-Wl,-z,relro,-z,now"],
+      "ldflags!": ["-pthread", "-rdynamic"],
+      "libraries!": ["-ldl"]
     }
   ]
 }

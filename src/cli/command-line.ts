@@ -90,6 +90,15 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
       status = await doctor(options, process.stdout);
     });
 
+  program
+    .command("selftest")
+    .description("try, on this host, to get out of a sandbox through every layer")
+    .option("--json", "as JSON", false)
+    .action(async (options: { json: boolean }) => {
+      const { selftest } = await import("./selftest.js");
+      status = await selftest(options, process.stdout);
+    });
+
   try {
     await program.parseAsync(words, { from: "user" });
     return status;
