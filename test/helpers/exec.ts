@@ -86,7 +86,13 @@ export function callerEnvironment(
   more: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
   const { PATH = "/usr/bin:/bin", HOME = box.home } = process.env;
-  return { PATH, HOME, AWS_SECRET_ACCESS_KEY: "of-the-caller", ...more };
+  return { PATH, HOME, AWS_SECRET_ACCESS_KEY: "of-the-caller", ...sanitizers(), ...more };
+}
+
+/** What tools/test-sanitized.js sets: skillbox loads an addon that needs it. */
+function sanitizers(): Record<string, string | undefined> {
+  const { LD_PRELOAD, ASAN_OPTIONS, UBSAN_OPTIONS } = process.env;
+  return LD_PRELOAD?.includes("libasan") === true ? { LD_PRELOAD, ASAN_OPTIONS, UBSAN_OPTIONS } : {};
 }
 
 function collect(stream: NodeJS.ReadableStream | null) {
