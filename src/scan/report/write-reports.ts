@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { SkillboxError } from "../../errors.js";
 import type { ScanReport } from "../scan-report.js";
+import { renderAnnotations } from "./annotations.js";
 import { renderAuditLog } from "./audit-log.js";
 import { renderHtml } from "./html.js";
 import { renderJunit } from "./junit.js";
@@ -19,6 +20,8 @@ export interface ReportTargets {
   readonly junit?: string | undefined;
   readonly markdown?: string | undefined;
   readonly ocsf?: string | undefined;
+  /** Workflow commands for GitHub's runner, which reads them from stdout. */
+  readonly annotations?: string | undefined;
   /** The scanner service's reply. */
   readonly reply?: string | undefined;
   /** The registry's audit_log rows, as JSON Lines. */
@@ -36,6 +39,7 @@ const renderers: Readonly<Record<Format, (report: ScanReport, root: string) => s
   ocsf: renderOcsf,
   reply: (report) => `${JSON.stringify(scannerReply(report), undefined, 2)}\n`,
   auditLog: renderAuditLog,
+  annotations: renderAnnotations,
 };
 
 /** To be asked before a scan: throws ERR_USAGE for a file that could not be written, and for a second `-`. */
@@ -99,6 +103,7 @@ function entriesOf(targets: ReportTargets): (readonly [Format, string])[] {
     "ocsf",
     "reply",
     "auditLog",
+    "annotations",
   ];
   return formats.flatMap((format) => {
     const file = targets[format];

@@ -249,6 +249,7 @@ test("writeReports writes each format to its file, and refuses what it cannot wr
       junit: at("a.xml"),
       markdown: at("a.md"),
       ocsf: at("a.ocsf"),
+      annotations: at("a.annotations"),
       reply: at("a.reply"),
       auditLog: at("a.log"),
     };
