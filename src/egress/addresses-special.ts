@@ -12,7 +12,7 @@ export interface Special {
 }
 
 export interface SpecialAddressesOptions {
-  /** The host's own addresses at this moment. */
+  /** The host's own addresses at this moment; another object when they have changed. */
   readonly ownAddresses: () => Iterable<string>;
 }
 
@@ -25,6 +25,8 @@ export interface SpecialAddressesOptions {
  */
 export class SpecialAddresses {
   readonly #ownAddresses: () => Iterable<string>;
+  #read: Iterable<string> | undefined;
+  #own: ReadonlySet<string> = new Set();
 
   constructor(options: SpecialAddressesOptions) {
     this.#ownAddresses = options.ownAddresses;
@@ -52,12 +54,17 @@ export class SpecialAddresses {
   }
 
   #isOwn(address: Cidr): boolean {
-    for (const text of this.#ownAddresses()) {
-      const own = readAddress(text);
-      if (own?.family === address.family && own.network === address.network) return true;
+    const texts = this.#ownAddresses();
+    if (texts !== this.#read) {
+      this.#read = texts;
+      this.#own = new Set(Array.from(texts, (text) => keyOf(readAddress(text))));
     }
-    return false;
+    return this.#own.has(keyOf(address));
   }
+}
+
+function keyOf(address: Cidr | undefined): string {
+  return address === undefined ? "" : `${address.family} ${address.network}`;
 }
 
 /** Reads the interfaces again when what was read is older than a second: hosts roam, and each reading costs system calls. */

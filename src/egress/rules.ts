@@ -37,6 +37,7 @@ export class EgressRules {
   readonly #allow: CompiledRules;
   readonly #deny: CompiledRules;
   readonly #special: SpecialAddresses;
+  readonly #judged = new Map<string, Decision>();
 
   /** Throws ERR_POLICY for rules that no reader of policies lets pass. */
   constructor(network: Pick<NetworkPolicy, "egress" | "egressDeny">, options: EgressRulesOptions = {}) {
@@ -60,7 +61,18 @@ export class EgressRules {
   }
 
   /** A connection to a name, before the name is resolved. */
-  judgeConnection({ name, port, protocol }: Target & { readonly name: string }): Decision {
+  judgeConnection(target: Target & { readonly name: string }): Decision {
+    // Asked twice for each connection, and for most of them the same; the rules do not change.
+    const key = `${target.protocol} ${target.port} ${target.name}`;
+    const judged = this.#judged.get(key);
+    if (judged !== undefined) return judged;
+    const decision = this.#judgeConnection(target);
+    if (this.#judged.size >= mostJudged) this.#judged.clear();
+    this.#judged.set(key, decision);
+    return decision;
+  }
+
+  #judgeConnection({ name, port, protocol }: Target & { readonly name: string }): Decision {
     const known = canonicalName(name);
     if (known === undefined) return invalidName;
     const denial = this.#deny.names.matching(known).find(({ rule }) => onPort(rule, port, protocol));
@@ -127,6 +139,9 @@ export class EgressRules {
       )?.rule.label;
   }
 }
+
+/** A program can ask for any number of names. */
+const mostJudged = 1024;
 
 const invalidName: Decision = { verdict: "deny", rule: "invalid-name" };
 const invalidAddress: Decision = { verdict: "deny", rule: "invalid-address" };
