@@ -82,6 +82,14 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     });
 
   program
+    .command("build-native")
+    .description("build the native part on this machine, where none of the package's fits it")
+    .action(async () => {
+      const { buildNative } = await import("./build-native.js");
+      status = buildNative();
+    });
+
+  program
     .command("doctor")
     .description("find out what this host allows, and how to mend what is missing")
     .option("--json", "as JSON", false)

@@ -174,7 +174,7 @@ export function loadNative(): Native {
       "ERR_HOST",
       `the native part of skillbox is not built for linux-${process.arch}`,
       {
-        hint: "in a checkout run `npm ci` (or `npm run build:native`); it needs a C++ compiler",
+        hint: "run `npx skillbox build-native`, in a checkout `npm ci`; it needs a C++ compiler",
       },
     );
   }
@@ -186,7 +186,7 @@ export function loadNative(): Native {
     };
   } catch (cause) {
     throw new SkillboxError("ERR_HOST", `the native part in ${directory} does not load`, {
-      hint: "it was built for another Node or another machine: run `npm run build:native`",
+      hint: "it was built for another C library or another machine: run `npx skillbox build-native`",
       cause,
     });
   }

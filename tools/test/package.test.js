@@ -1,0 +1,86 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import test from "ava";
+
+const root = path.resolve(import.meta.dirname, "../..");
+
+/** @param {string} program @param {readonly string[]} args @param {string} cwd */
+function run(program, args, cwd) {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    cwd,
+    encoding: "utf8",
+    env: cleanEnvironment(),
+  });
+  if (status !== 0)
+    throw new Error(`${program} ${args.join(" ")}: ${error?.message ?? status}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** npm hands its own settings down to what it runs. */
+function cleanEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("npm_")));
+}
+
+test("the package is well formed and, installed in an empty folder without scripts, runs", (t) => {
+  t.timeout(180_000);
+  const folder = mkdtempSync(path.join(tmpdir(), "package-"));
+  const ready = existsSync(path.join(root, "prebuilds"));
+  try {
+    run(process.execPath, ["tools/prebuild.js", process.arch], root);
+    const [packed] = JSON.parse(
+      run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], root),
+    );
+    const files = packed.files.map((/** @type {{ path: string }} */ file) => file.path);
+    for (const part of [
+      `prebuilds/linux-${process.arch}/skillbox.node`,
+      "dist/src/index.d.ts",
+      "dist/bundle/cli/start.cjs",
+      "native/init/main.cc",
+      "binding.gyp",
+    ]) {
+      t.true(files.includes(part), part);
+    }
+    t.deepEqual(
+      files.filter((/** @type {string} */ file) =>
+        /^(?:test|build|node_modules|examples)\/|\.(?:map|cache)$/.test(file),
+      ),
+      [],
+    );
+
+    const bin = (/** @type {string} */ name) => path.join(root, "node_modules/.bin", name);
+    run(bin("publint"), ["--strict", "--pack", "false"], root);
+    run(bin("attw"), ["--profile", "esm-only", path.join(folder, packed.filename)], root);
+
+    const project = path.join(folder, "project");
+    mkdirSync(project);
+    writeFileSync(path.join(project, "package.json"), "{}");
+    run(
+      "npm",
+      [
+        "install",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--prefer-offline",
+        path.join(folder, packed.filename),
+      ],
+      project,
+    );
+    t.is(run("npx", ["--no-install", "skillbox", "exec", "--", "echo", "hello"], project), "hello\n");
+    writeFileSync(path.join(project, "policy.yaml"), "version: 1\n");
+    t.is(
+      run("npx", ["--no-install", "skillbox", "exec", "-p", "policy.yaml", "--", "echo", "hello"], project),
+      "hello\n",
+    );
+    const script =
+      'import("skillbox").then(async ({ sandbox }) => console.log((await sandbox({ argv: ["echo", "hi"] })).stdout))';
+    t.is(run(process.execPath, ["-e", script], project).trim(), "hi");
+    const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+    t.is(run("npx", ["--no-install", "skillbox", "--version"], project), `${version}\n`);
+  } finally {
+    rmSync(folder, { recursive: true });
+    if (!ready) rmSync(path.join(root, "prebuilds"), { recursive: true, force: true });
+  }
+});
