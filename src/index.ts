@@ -10,6 +10,7 @@ export type {
   ExecOptions,
   OutputOption,
   PoolOptions,
+  ReadFileOptions,
   SandboxOptions,
   SessionOptions,
   StdinOption,

@@ -1,5 +1,6 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
+import { SkillboxError } from "../errors.js";
 import { loadNative } from "../native/binding.js";
 import type { Session } from "../sandbox/session.js";
 
@@ -22,4 +23,27 @@ export async function withFile<Value>(
   } finally {
     loadNative().binding.closeFd(fd);
   }
+}
+
+const chunkBytes = 256 * 1024;
+
+/** A file's content. It may grow while it is read, and be larger than it says: what counts is what comes. Rejects with ERR_FILE. */
+export async function readWhole(file: FileHandle, path: string, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, null);
+    if (bytesRead === 0) return Buffer.concat(chunks, length);
+    length += bytesRead;
+    if (length > maxBytes) throw tooLarge(path, maxBytes);
+    chunks.push(buffer.subarray(0, bytesRead));
+  }
+}
+
+function tooLarge(path: string, maxBytes: number): SkillboxError {
+  return new SkillboxError("ERR_FILE", `${path} is larger than ${maxBytes} bytes`, {
+    stage: "file",
+    errno: "EFBIG",
+    hint: "give `maxBytes`, or have a program send it to a stream",
+  });
 }

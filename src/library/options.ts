@@ -71,6 +71,10 @@ export interface SessionOptions extends CreateOptions {
   readonly programs?: readonly string[];
 }
 
+export interface ReadFileOptions {
+  readonly maxBytes?: number;
+}
+
 export interface PoolOptions extends Omit<SessionOptions, "auditFile" | "events"> {
   /** How many sandboxes are kept ready. */
   readonly size: number;

@@ -11,8 +11,8 @@ import type { Policy } from "../policy/policy.js";
 import { account, meterDifference, type Meter } from "./account.js";
 import { logEvents, recordedEvents } from "./events.js";
 import { checkLimits, lower } from "./exec-limits.js";
-import type { ExecOptions, SessionOptions } from "./options.js";
-import { withFile } from "./files.js";
+import type { ExecOptions, ReadFileOptions, SessionOptions } from "./options.js";
+import { readWhole, withFile } from "./files.js";
 import { PendingProgram } from "./pending-program.js";
 import { effectivePolicy } from "./policy.js";
 import { SandboxRun } from "./run.js";
@@ -105,9 +105,12 @@ export class SandboxSession implements AsyncDisposable {
     return await this.#finish(program, argv);
   }
 
-  /** A file as the programs see it, whole. Rejects with ERR_FILE, whose `errno` says why. */
-  async readFile(path: string): Promise<Buffer> {
-    return await withFile(this.#openSession(), path, "read", async (file) => file.readFile());
+  /**
+   * A file as the programs see it, whole: at most `maxBytes`, 64 MiB unless told. Rejects with ERR_FILE, whose `errno` says
+   * why: EFBIG for one that is larger.
+   */
+  async readFile(path: string, { maxBytes = 64 * 1024 * 1024 }: ReadFileOptions = {}): Promise<Buffer> {
+    return await withFile(this.#openSession(), path, "read", async (file) => readWhole(file, path, maxBytes));
   }
 
   /** Writes a file as the programs would, from its beginning; its directory must be there. */

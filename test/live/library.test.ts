@@ -287,6 +287,13 @@ liveTest("files go in and out as the programs see them, and nowhere else", async
   }
   t.is(readFileSync(secret, "utf8"), "key");
 
+  await session.exec(["truncate", "-s", "100G", "/tmp/sparse"]);
+  t.like(await t.throwsAsync(session.readFile("/tmp/sparse"), { code: "ERR_FILE" }), { errno: "EFBIG" });
+  t.like(await t.throwsAsync(session.readFile("/tmp/in", { maxBytes: 3 }), { code: "ERR_FILE" }), {
+    errno: "EFBIG",
+  });
+  t.is(String(await session.readFile("/tmp/in", { maxBytes: 4 })), "text");
+
   const changed = await session.changes();
   t.deepEqual(
     changed.map(({ path, kind }) => [path, kind]),
