@@ -15,6 +15,7 @@ export type {
   SessionOptions,
   StdinOption,
   StreamOptions,
+  TerminalSize,
 } from "./library/options.js";
 export type { KillOptions, ProgramResult, SandboxRun } from "./library/run.js";
 export type { SandboxPool } from "./library/pool.js";

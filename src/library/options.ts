@@ -19,7 +19,17 @@ export type StdinOption =
 export type OutputOption =
   "capture" | "pipe" | "inherit" | "ignore" | number | Writable | WritableStream<Uint8Array>;
 
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
 export interface StreamOptions {
+  /**
+   * The program gets a terminal of this size instead of pipes: `stdin` of the run is its keyboard, and what `stdout` says is
+   * done with its screen; there is no stderr.
+   */
+  readonly terminal?: TerminalSize;
   /** What the program reads. Excludes `stdin`. */
   readonly input?: string | Uint8Array;
   /** Default: "ignore". */

@@ -60,7 +60,7 @@ export class SandboxPool implements AsyncDisposable {
     checkLimits(options);
     const streams = openStreams(options);
     const pending = new PendingProgram();
-    const ended = this.#run(argv, options, streams.stdio, pending);
+    const ended = this.#run(argv, options, streams, pending);
     this.#track(ended);
     return new SandboxRun({ streams, pending, ended });
   }
@@ -79,12 +79,12 @@ export class SandboxPool implements AsyncDisposable {
   async #run(
     argv: readonly string[],
     options: ExecOptions,
-    stdio: ProgramStreams["stdio"],
+    streams: ProgramStreams,
     pending: PendingProgram,
   ): Promise<RunResult> {
     const session = this.#ready.shift() ?? (await SandboxSession.create(this.#options));
     try {
-      const result = await session.run(argv, options, stdio, pending);
+      const result = await session.run(argv, options, streams, pending);
       return { ...result, changes: await session.changes() };
     } finally {
       this.#track(session.close());

@@ -2,6 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import type { AuditEvent } from "../audit/event.js";
 import { SkillboxError } from "../errors.js";
 import type { RunResult } from "../result/run-result.js";
+import type { TerminalSize } from "./options.js";
 import type { PendingProgram } from "./pending-program.js";
 import type { ProgramStreams } from "./streams.js";
 
@@ -58,6 +59,11 @@ export class SandboxRun implements Promise<ProgramResult>, AsyncDisposable {
   get stderr(): Readable | undefined {
     this.#isWatched();
     return this.#control.streams.stderr;
+  }
+
+  /** Changes the size of the program's terminal, which hears of it by SIGWINCH. Throws ERR_USAGE where it has none. */
+  resize(size: TerminalSize): void {
+    this.#control.streams.resize(size);
   }
 
   /**

@@ -40,6 +40,7 @@ async function runOnce(
     cwd: resolve(options.cwd ?? "."),
     environment: env,
     stdio: streams.stdio,
+    terminal: streams.terminal,
     auditFile,
     keepRecord: events,
     commit,

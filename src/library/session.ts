@@ -19,8 +19,6 @@ import { SandboxRun } from "./run.js";
 import { checkArgv } from "./sandbox.js";
 import { openStreams, type ProgramStreams } from "./streams.js";
 
-type Stdio = ProgramStreams["stdio"];
-
 /**
  * A sandbox that is kept: programs run in it one after another or at once, with the same files, limits, network and record;
  * what one leaves in /tmp, $HOME and overlays the next one finds. What a program leaves running goes on until {@link close}.
@@ -84,17 +82,17 @@ export class SandboxSession implements AsyncDisposable {
     this.#openSession();
     const streams = openStreams(options);
     const pending = new PendingProgram();
-    return new SandboxRun({ streams, pending, ended: this.run(argv, options, streams.stdio, pending) });
+    return new SandboxRun({ streams, pending, ended: this.run(argv, options, streams, pending) });
   }
 
   /** @internal Starts the program before it returns; what keeps it from starting is the run's failure. */
   async run(
     argv: readonly string[],
     options: ExecOptions,
-    stdio: Stdio,
+    streams: ProgramStreams,
     pending: PendingProgram,
   ): Promise<RunResult> {
-    const program = this.#start(this.#prepare(argv, options), stdio, options);
+    const program = this.#start(this.#prepare(argv, options), streams, options);
     const { trail } = this.#session;
     pending.is(program, () =>
       ofProgram(
@@ -165,10 +163,11 @@ export class SandboxSession implements AsyncDisposable {
     };
   }
 
-  #start(process: PreparedProcess, stdio: Stdio, options: ExecOptions): Program {
+  #start(process: PreparedProcess, streams: ProgramStreams, options: ExecOptions): Program {
     const { limits } = this.#session.preparation;
     const program = this.#session.start(process, {
-      stdio: { ...stdio, outputBytes: lower(limits.outputBytes, options.outputBytes) },
+      terminal: streams.terminal,
+      stdio: { ...streams.stdio, outputBytes: lower(limits.outputBytes, options.outputBytes) },
       oneshot: false,
       signal: options.signal,
       failOnStreamError: true,

@@ -4,8 +4,10 @@ import { PassThrough, Writable, type Readable } from "node:stream";
 import { WritableStream } from "node:stream/web";
 import { SkillboxError } from "../errors.js";
 import type { Input, Output } from "../sandbox/stdio.js";
+import type { TerminalRequest } from "../sandbox/terminal.js";
 import { Captured } from "./captured.js";
-import type { OutputOption, StdinOption, StreamOptions } from "./options.js";
+import { Keyboard } from "./keyboard.js";
+import type { OutputOption, StdinOption, StreamOptions, TerminalSize } from "./options.js";
 
 /** The streams of one program: what the sandbox is to connect, and what its caller holds. */
 export interface ProgramStreams {
@@ -13,6 +15,9 @@ export interface ProgramStreams {
   readonly stdin: Writable | undefined;
   readonly stdout: Readable | undefined;
   readonly stderr: Readable | undefined;
+  readonly terminal: TerminalRequest | undefined;
+  /** Of the terminal. */
+  resize(size: TerminalSize): void;
   readonly captured: { readonly stdout: Captured | undefined; readonly stderr: Captured | undefined };
   /** Lets go of what was opened for the program. */
   release(): void;
@@ -35,6 +40,7 @@ export function openStreams(options: StreamOptions): ProgramStreams {
   const stdout = openOutput("stdout", 1, options.stdout ?? "capture", nothing, () => {
     return new Captured(maxBuffer, options.onStdout);
   });
+  if (options.terminal !== undefined) return openScreen(options, options.terminal, stdout);
   const stderr = openOutput("stderr", 2, options.stderr ?? "capture", nothing, () => {
     return new Captured(maxBuffer, options.onStderr);
   });
@@ -45,10 +51,54 @@ export function openStreams(options: StreamOptions): ProgramStreams {
     stdout: stdout.readable,
     stderr: stderr.readable,
     captured: { stdout: stdout.captured, stderr: stderr.captured },
+    terminal: undefined,
+    resize: () => {
+      throw usage("terminal", undefined, "given where it is to be resized");
+    },
     release: () => {
       for (const fd of opened.splice(0)) closeSync(fd);
     },
   };
+}
+
+/** A terminal's screen is stdout alone, and its keyboard is always there. */
+function openScreen(
+  { stdin, stderr, input }: StreamOptions,
+  size: TerminalSize,
+  { output, readable, captured }: OpenedOutput,
+): ProgramStreams {
+  if (stderr !== undefined) throw usage("stderr", stderr, "left out where there is a `terminal`");
+  if (stdin !== undefined && stdin !== "pipe") {
+    throw usage("stdin", stdin, '"pipe", or left out, where there is a `terminal`');
+  }
+  const keyboard = new Keyboard(checkedSize(size));
+  if (input !== undefined) keyboard.write(input);
+  return {
+    // In the place of these comes the terminal.
+    stdio: { stdin: { source: once("") }, stdout: output, stderr: output },
+    stdin: keyboard,
+    stdout: readable,
+    stderr: undefined,
+    captured: { stdout: captured, stderr: undefined },
+    terminal: {
+      size,
+      sink: output.sink,
+      onOpen: (terminal) => {
+        keyboard.connect(terminal);
+      },
+    },
+    resize: (changed) => {
+      keyboard.resize(checkedSize(changed));
+    },
+    release: () => keyboard.destroy(),
+  };
+}
+
+function checkedSize(size: TerminalSize): TerminalSize {
+  const isSize = (value: unknown): boolean =>
+    Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0xffff;
+  if (isSize(size.rows) && isSize(size.columns)) return size;
+  throw usage("terminal", JSON.stringify(size), "rows and columns from 0 to 65535");
 }
 
 interface OpenedInput {

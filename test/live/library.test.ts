@@ -430,3 +430,36 @@ liveTest.serial(
     await t.notThrowsAsync(assertUnchanged(before));
   },
 );
+
+liveTest("a terminal: keys, signals by key, its size, and what is on its screen", async (t) => {
+  const { session } = await sessionFor(t);
+  const run = session.exec(
+    ["sh", "-c", "stty size; trap 'stty size' WINCH; read line; echo got $line; sleep 60"],
+    {
+      terminal: { rows: 24, columns: 80 },
+      stdout: "pipe",
+    },
+  );
+  const { stdin, stdout } = run;
+  if (stdin === undefined || stdout === undefined) return t.fail("no terminal");
+  let screen = "";
+  stdout.on("data", (chunk: Buffer) => (screen += String(chunk)));
+  const until = async (text: string): Promise<void> => {
+    while (!screen.includes(text)) await sleep(5);
+  };
+  await until("24 80");
+  run.resize({ rows: 50, columns: 132 });
+  stdin.write("hello\r");
+  await until("got hello");
+  stdin.write("\u0003");
+  t.like(await run, { outcome: "signaled", signal: "SIGINT" });
+  const sized = await session.exec(["stty", "size"], { terminal: { rows: 5, columns: 6 } });
+  t.is(sized.stdout, "5 6\r\n");
+  t.throws(() => session.exec(["true"], { terminal: { rows: -1, columns: 1 } }), { code: "ERR_USAGE" });
+  t.throws(() => session.exec(["true"], { terminal: { rows: 1, columns: 1 }, stderr: "ignore" }), {
+    code: "ERR_USAGE",
+  });
+  const plain = session.exec(["true"]);
+  t.throws(() => plain.resize({ rows: 1, columns: 1 }), { code: "ERR_USAGE" });
+  await plain;
+});
