@@ -19,7 +19,7 @@ import path from "node:path";
 
 const root = path.resolve(import.meta.dirname, "..");
 const triplets = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" };
-const binaries = ["skillbox.node", "skillbox-init"];
+const binaries = ["skillbox.node", "skillbox-init", "skillbox-selftest"];
 
 const asked = process.argv.slice(2);
 for (const arch of asked.length > 0 ? asked : Object.keys(triplets)) {
