@@ -195,7 +195,7 @@ function body(report: ScanReport): readonly Markup[] {
         text === undefined
           ? markup``
           : markup`<h3>${name}</h3>
-              <pre>${text.split("\n").map((line) => markup`${line} `)}</pre>`,
+              <pre>${text.split("\n").map((line) => markup`${line}\n`)}</pre>`,
       )}`,
     ),
     section("notices", "Notices", list(notices.items, notices.cut)),

@@ -32,6 +32,7 @@ test("a skill's strings stay text, and nothing could be loaded or run if they di
     [],
   );
   t.true(attributes.filter(({ name }) => name === "href").every(({ value }) => value.startsWith("#")));
+  t.true(text.includes("version: 1\nname: "), "a policy keeps its lines");
   t.true(text.includes("<script>alert('xss')</script><img src=x onerror=alert(1)>"));
   t.notRegex(text, /(?!\n)[\p{Cc}\p{Cs}\u200b\u202e]/u);
   const policy = elements.find(({ attrs }) => attrs.some(({ value }) => value === "Content-Security-Policy"));
