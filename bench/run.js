@@ -7,7 +7,7 @@
  * else to do, and the load that it had is told. `npm run bench:peers` installs the Debian packages to compare with.
  */
 import { mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, loadavg, release, tmpdir } from "node:os";
+import { cpus, loadavg, release } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { interleaved, installed, median, spawned, timed } from "./measure.js";
@@ -18,7 +18,7 @@ const quick = process.argv.includes("--quick");
 const json = process.argv.includes("--json") ? process.argv[process.argv.indexOf("--json") + 1] : undefined;
 const rounds = quick ? 7 : 40;
 const cli = path.resolve(import.meta.dirname, "../bin/skillbox.js");
-const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "bench-")));
+const folder = realpathSync(mkdtempSync(path.resolve(import.meta.dirname, "../build/bench-")));
 
 /** @typedef {{ what: string, unit: string, values: Record<string, number> }} Measurement */
 /** @typedef {{ what: string, value: number, most: number, unit: string }} Budget */
@@ -42,7 +42,7 @@ try {
 /** /bin/true from its start to its end, spawned by node. */
 async function launch() {
   const record = path.join(folder, "record");
-  await using box = await sandbox.create({ cwd: folder });
+  const box = await sandbox.create({ cwd: folder });
   const values = await interleaved(rounds, {
     "no sandbox": () => timed(() => spawned(["true"])),
     skillbox: () => timed(() => sandbox({ argv: ["true"], cwd: folder })),
@@ -52,6 +52,7 @@ async function launch() {
       Object.entries(peers).map(([name, wrap]) => [name, () => timed(() => spawned(wrap(["true"]), folder))]),
     ),
   });
+  await box[Symbol.asyncDispose]();
   add("run /bin/true", "ms", values);
   const { "bwrap --unshare-all": bwrap, "skillbox, recorded": recorded } = values;
   if (bwrap !== undefined && recorded !== undefined)
@@ -106,16 +107,14 @@ async function inParallel(total, atOnce, work) {
 
 /** With the default audit, recorded, against the same under bwrap with none. */
 async function workloads() {
-  const source = path.join(folder, "hello.c");
-  writeFileSync(source, '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n');
   /** @type {Record<string, readonly string[]>} */
   const works = {
     "python3, 4 imports": ["python3", "-c", "import json, csv, sqlite3, subprocess"],
-    "gcc hello.c": ["gcc", "-O1", "-o", "/tmp/hello", source],
+    "gcc hello.c": ["sh", "-c", "echo 'int main(void) { return 0; }' | gcc -x c -O1 -o /dev/null -"],
     "git init, add, commit": [
       "sh",
       "-c",
-      "cd /tmp && git init -q r && cd r && echo a >a && git add a && git -c user.name=a -c user.email=a commit -qm a",
+      "d=$(mktemp -d) && cd $d && git init -q && echo a >a && git add a && git -c user.name=a -c user.email=a commit -qm a && rm -rf $d",
     ],
   };
   const record = path.join(folder, "record");
