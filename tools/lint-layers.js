@@ -9,6 +9,7 @@ const layers = [
   "encoder",
   "package-root",
   "policy",
+  "skill",
   "seccomp",
   "host",
   "plan",

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import type { ScanCommandOptions } from "./scan.js";
 import { version } from "../package-root.js";
 import type { AuditOptions } from "./audit.js";
 import type { PolicyOptions } from "./exec-options.js";
@@ -87,6 +88,31 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .action(async () => {
       const { buildNative } = await import("./build-native.js");
       status = buildNative();
+    });
+
+  program
+    .command("scan")
+    .description("run a skill where nothing leads out, and say what it did")
+    .option("--runtime", "by running it", false)
+    .option("-p, --policy <file>", "the most that a skill may ask for")
+    .option("--baseline <file>", "findings that were accepted, with a reason and an expiry")
+    .option("--fail-on <severity>", "from which severity on the exit status is 1", "high")
+    .option("--allow-incomplete", "exit with 0 though something could not be exercised", false)
+    .option("--timeout <time>", "limit of each run: 5s")
+    .option("--suggest-policy <file>", "write the smallest policy under which the runs pass")
+    .option("--json <file>", "write the report as JSON; - is stdout, as for the others")
+    .option("--sarif <file>", "… as SARIF 2.1.0")
+    .option("--html <file>", "… as a page")
+    .option("--junit <file>", "… as JUnit XML")
+    .option("--markdown <file>", "… as a job summary")
+    .option("--ocsf <file>", "… as OCSF events, JSON Lines")
+    .option("--reply <file>", "… as the scanner service replies")
+    .option("--audit-log <file>", "… as rows of the registry's audit_log")
+    .argument("<directory>", "the skill's folder")
+    .addHelpText("after", "\nExit status: 0 clean; 1 findings; 2 usage, host, or incomplete.")
+    .action(async (directory: string, options: ScanCommandOptions) => {
+      const { scan } = await import("./scan.js");
+      status = await scan(directory, options, process.stdout);
     });
 
   program

@@ -22,6 +22,11 @@ export const policyOptions: readonly OptionDescription[] = [
     help: "policy file; without one: no network, the working directory read-only",
     takes: "value",
   },
+  {
+    flags: "--skill <dir>",
+    help: "what the skill in a folder asks for, within --policy or the built-in ceiling",
+    takes: "value",
+  },
   { flags: "--read <path>", help: "show a file or directory read-only", takes: "list" },
   { flags: "--write <path>", help: "let the program write to it", takes: "list" },
   { flags: "--overlay <dir>", help: "let the program write to a copy of it", takes: "list" },
@@ -94,6 +99,7 @@ function optionsOf(given: ReadonlyMap<string, readonly string[]>): ExecOptions {
   const value = (name: string): string | undefined => given.get(name)?.[0];
   return {
     policy: value("policy"),
+    skill: value("skill"),
     read: list("read"),
     write: list("write"),
     overlay: list("overlay"),

@@ -11,6 +11,8 @@ import { parseSize, parseTime } from "../policy/units.js";
 /** The options of `skillbox exec` and `skillbox policy explain` that make a policy, as commander hands them over. */
 export interface PolicyOptions {
   readonly policy?: string | undefined;
+  /** Its folder. */
+  readonly skill?: string | undefined;
   readonly read: readonly string[];
   readonly write: readonly string[];
   readonly overlay: readonly string[];
@@ -28,7 +30,7 @@ export interface PolicyOptions {
  * command is typed. zod and yaml are loaded only if there is a file to read.
  */
 export async function policyFromOptions(options: PolicyOptions): Promise<Policy> {
-  const base = options.policy === undefined ? defaultPolicy() : await load(options.policy);
+  const base = await basePolicy(options);
   const { filesystem, resources, environment } = base;
   return {
     ...base,
@@ -48,6 +50,15 @@ export async function policyFromOptions(options: PolicyOptions): Promise<Policy>
     network: { ...base.network, egress: [...base.network.egress, ...options.allow.map(flagEgress)] },
     environment: addVariables(environment, options.env),
   };
+}
+
+/** Of a skill: what it asks for, and what of it the operator's policy, or the built-in ceiling, gives. */
+async function basePolicy({ policy, skill }: PolicyOptions): Promise<Policy> {
+  const given = policy === undefined ? undefined : await load(policy);
+  if (skill === undefined) return given ?? defaultPolicy();
+  const { readSkill } = await import("../skill/skill.js");
+  const { effectiveSkillPolicy } = await import("../skill/effective.js");
+  return effectiveSkillPolicy(readSkill(skill), given).policy;
 }
 
 /** Where the program starts. Throws ERR_GRANT when the directory that skillbox was started in is gone. */

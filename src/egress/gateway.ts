@@ -19,6 +19,7 @@ import { PortForwards } from "./port-forwards.js";
 import { ProxyInside } from "./proxy-inside.js";
 import { Resolver } from "./resolver.js";
 import { EgressRules } from "./rules.js";
+import { type Sinkhole, sinkholeRules } from "./sinkhole.js";
 import { type RequestSockets, SocketStock } from "./socket-stock.js";
 import { SyntheticAddresses } from "./synthetic.js";
 import { upstreamProxyOf } from "./upstream-proxy-choice.js";
@@ -37,6 +38,8 @@ export interface GatewayOptions {
   readonly resolve?: ResolveOutside;
   readonly timeouts?: EgressTimeouts | undefined;
   readonly onDenial?: ((denial: Denial) => void) | undefined;
+  /** Takes all connections, whatever the policy says; then nothing leaves. */
+  readonly sinkhole?: Sinkhole | undefined;
   /** Called once for each limit, when it first keeps something back. */
   readonly onLimit?: (limit: EgressLimitName) => void;
 }
@@ -82,10 +85,11 @@ export class Gateway {
     this.#budget = new Budget(options.limits, options.onLimit ?? (() => undefined));
     this.#stock = new SocketStock(binding, options.requestSockets);
     this.#listeners = new Listeners(binding, this.#stock);
-    const rules = new EgressRules(network);
+    const { sinkhole } = options;
+    const rules = sinkhole === undefined ? new EgressRules(network) : sinkholeRules;
     const resolve = options.resolve ?? outsideLookup();
     const upstreamProxy = upstreamProxyOf(network, options.environment);
-    const outward = new Outward({ rules, resolve, signal, upstreamProxy, timeouts });
+    const outward = new Outward({ rules, resolve, signal, upstreamProxy, timeouts, sinkhole });
     const names = new WildcardLimits();
     const shared = {
       binding,

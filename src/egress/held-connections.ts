@@ -122,7 +122,7 @@ export class HeldConnections {
     const closed = await serveConnection({
       inside,
       upstream,
-      name,
+      name: route.unjudged === true ? undefined : name,
       port,
       timeouts,
       spend: budget.spend,

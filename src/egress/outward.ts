@@ -3,7 +3,8 @@ import type { EgressTimeouts } from "./connection.js";
 import { dial } from "./dial.js";
 import type { ResolveOutside } from "./lookup.js";
 import type { ProxyTarget } from "./proxy-target.js";
-import type { Decision, EgressRules } from "./rules.js";
+import type { Decision } from "./rules.js";
+import type { EgressJudge, Sinkhole } from "./sinkhole.js";
 import { bypassesProxy, type ProxyBypass } from "./upstream-proxy-bypass.js";
 import { dialThroughProxy } from "./upstream-proxy.js";
 import { formatProxy, type UpstreamProxy } from "./upstream-proxy-url.js";
@@ -15,12 +16,13 @@ export interface UpstreamProxyUse {
 }
 
 export interface OutwardOptions {
-  readonly rules: EgressRules;
+  readonly rules: EgressJudge;
   readonly resolve: ResolveOutside;
   /** Ends every look-up and every attempt. */
   readonly signal: AbortSignal;
   readonly upstreamProxy: UpstreamProxyUse | undefined;
   readonly timeouts: EgressTimeouts;
+  readonly sinkhole?: Sinkhole | undefined;
 }
 
 export type Route =
@@ -33,6 +35,8 @@ export type Route =
       readonly address: string | undefined;
       /** That proxy. */
       readonly via: string | undefined;
+      /** In the sinkhole it does not matter what a connection says it is for. */
+      readonly unjudged?: boolean;
       /** Fails with a DialError. */
       readonly upstream: Promise<net.Socket>;
     };
@@ -58,7 +62,12 @@ export class Outward {
 
   /** For a target that was judged with this decision. */
   async route(target: ProxyTarget, decision: Decision): Promise<Route> {
-    const { signal, upstreamProxy } = this.#options;
+    const { signal, upstreamProxy, sinkhole } = this.#options;
+    if (sinkhole !== undefined) {
+      const upstream = sinkhole.dial(target);
+      const address = target.kind === "address" ? target.host : undefined;
+      return { kind: "dialling", address, via: "sinkhole", unjudged: true, upstream };
+    }
     if (upstreamProxy !== undefined && !bypassesProxy(upstreamProxy.bypass, target)) {
       const via = formatProxy(upstreamProxy.proxy);
       const upstream = this.#throughProxy(upstreamProxy.proxy, target);
@@ -85,6 +94,7 @@ export class Outward {
     | Exclude<Route, { readonly kind: "dialling" }>
     | { readonly kind: "addresses"; readonly addresses: readonly string[]; readonly decision: Decision }
   > {
+    if (this.#options.sinkhole !== undefined) return { kind: "unresolved" };
     if (target.kind === "address") return { kind: "addresses", addresses: [target.host], decision };
     const { rules } = this.#options;
     const { host: name, port } = target;

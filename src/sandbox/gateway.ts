@@ -12,13 +12,14 @@ export interface GatewayRequest {
   readonly resolve?: GatewayOptions["resolve"];
   readonly onDenial?: GatewayOptions["onDenial"];
   readonly egressTimeouts?: GatewayOptions["timeouts"];
+  readonly sinkhole?: GatewayOptions["sinkhole"];
 }
 
 /** Loaded only where there is egress: most of skillbox's code is about it. */
 export async function openGateway(
   binding: Binding,
   plan: LaunchPlan,
-  { policy, environment, resolve, onDenial, egressTimeouts }: GatewayRequest,
+  { policy, environment, resolve, onDenial, egressTimeouts, sinkhole }: GatewayRequest,
   trail: AuditTrail,
   requestSockets: GatewayOptions["requestSockets"],
 ): Promise<Gateway | undefined> {
@@ -36,6 +37,7 @@ export async function openGateway(
     requestSockets,
     onDenial,
     timeouts: egressTimeouts,
+    sinkhole,
     onLimit: (resource) => {
       trail.write("resource.limit", { resource, requested: policy.resources[resource]?.written });
     },

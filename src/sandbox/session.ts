@@ -34,6 +34,8 @@ export interface SessionRequest<Preparation extends SandboxPreparation> {
   /** Told what the egress rules refuse. */
   readonly onDenial?: GatewayOptions["onDenial"];
   readonly egressTimeouts?: GatewayOptions["timeouts"];
+  /** Takes all connections instead of the outside. */
+  readonly sinkhole?: GatewayOptions["sinkhole"];
 }
 
 /**
