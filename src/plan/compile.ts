@@ -52,7 +52,11 @@ export function compile(request: CompileRequest): LaunchPlan {
     addDirectoryAsRoot(builder, realpathSync.native(policy.filesystem.root), needed);
   }
   addKernelFilesystems(builder, policy.filesystem.tmpBytes);
-  addScratch(builder, policy.filesystem.tmpBytes);
+  addScratch(
+    builder,
+    policy.filesystem.tmpBytes,
+    mounts.map(({ target }) => target),
+  );
   if (policy.filesystem.root === "host") addIdentityFiles(builder, request.user, sandboxHostname);
   for (const mount of mounts) addGrant(builder, mount, request);
   for (const mount of mounts) addNamedLink(builder, mount);

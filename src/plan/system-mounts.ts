@@ -141,10 +141,13 @@ export function addKernelFilesystems(builder: RootBuilder, tmpBytes: number): vo
 }
 
 /** Private, empty, limited: /tmp and the home directory. */
-export function addScratch(builder: RootBuilder, tmpBytes: number): void {
+export function addScratch(builder: RootBuilder, tmpBytes: number, grants: readonly string[]): void {
+  // What is granted below it has to be mounted there, and not beside what it is a link to.
+  const isLink = !grants.some((path) => pathContains(varTmp, path));
   for (const [target, mode] of [
     ["/tmp", 0o1777],
     [sandboxHome, 0o700],
+    ...(isLink ? [] : [[varTmp, 0o1777] as const]),
   ] as const) {
     builder.mountDirectory({
       type: "tmpfs",
@@ -155,9 +158,11 @@ export function addScratch(builder: RootBuilder, tmpBytes: number): void {
       attributes: scratch,
     });
   }
-  builder.symlink("/var/tmp", "/tmp");
+  if (isLink) builder.symlink(varTmp, "/tmp");
   builder.directory("/run");
 }
+
+const varTmp = "/var/tmp";
 
 /** One for each 4 KiB page, so that empty files cannot outgrow the size; at least what a small tool needs. */
 export function inodesFor(sizeBytes: number): number {

@@ -1,12 +1,16 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   readdirSync,
   readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import path from "node:path";
 import test from "ava";
@@ -530,3 +534,18 @@ function field(status: string, name: string): string[] {
   const [, value = ""] = new RegExp(`^${name}:(.*)$`, "m").exec(status) ?? [];
   return value.trim() === "" ? [] : value.trim().split(/\s+/);
 }
+
+liveTest("a working directory below /var/tmp, which is otherwise a link to /tmp", async (t) => {
+  const directory = mkdtempSync("/var/tmp/box-");
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  chmodSync(directory, 0o755);
+  writeFileSync(path.join(directory, "file"), "content\n");
+  const box = scratch(t);
+  const options = ["-C", directory];
+  const { stdout, stderr } = await exec(box, ["sh", "-c", "cat file; echo x >/var/tmp/new && ls /var/tmp"], {
+    options,
+  });
+  t.is(stdout, `content\n${path.basename(directory)}\nnew\n`, stderr);
+  t.is((await exec(box, ["readlink", "/var/tmp"])).stdout, "/tmp\n");
+  t.false(existsSync("/var/tmp/new"));
+});
