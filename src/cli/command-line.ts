@@ -3,6 +3,7 @@ import type { ScanCommandOptions } from "./scan.js";
 import { version } from "../package-root.js";
 import type { AuditOptions } from "./audit.js";
 import type { PolicyOptions } from "./exec-options.js";
+import type { ServeOptions } from "./serve.js";
 import { exitStatus } from "./exit-status.js";
 import { execOptions, policyOptions, type ExecOptions, type OptionDescription } from "./exec-arguments.js";
 
@@ -107,12 +108,29 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option("--markdown <file>", "… as a job summary")
     .option("--ocsf <file>", "… as OCSF events, JSON Lines")
     .option("--reply <file>", "… as the scanner service replies")
+    .option("--annotations <file>", "… as workflow commands for GitHub's runner")
     .option("--audit-log <file>", "… as rows of the registry's audit_log")
     .argument("<directory>", "the skill's folder")
     .addHelpText("after", "\nExit status: 0 clean; 1 findings; 2 usage, host, or incomplete.")
     .action(async (directory: string, options: ScanCommandOptions) => {
       const { scan } = await import("./scan.js");
       status = await scan(directory, options, process.stdout);
+    });
+
+  program
+    .command("serve")
+    .description("serve scans to a skill registry, by HTTP")
+    .option("--listen <address:port>", "where; from other machines only with a token", "127.0.0.1:8000")
+    .option("--root <dir>", "let callers name skills below it; without one: uploads only", collect, [])
+    .option("--token-file <file>", "holds the token that callers have to give")
+    .option("-p, --policy <file>", "the most that a skill may ask for")
+    .option("--concurrency <number>", "scans at once; half as many as the host has processors")
+    .option("--timeout <time>", "limit of a request, waiting included", "300s")
+    .option("--upstream <url>", "another scanner of this API, whose findings are merged")
+    .option("--upstream-token-file <file>", "holds the token for it")
+    .action(async (options: ServeOptions) => {
+      const { serve } = await import("./serve.js");
+      status = await serve(options);
     });
 
   program
