@@ -91,7 +91,7 @@ test("decoys are found in every spelling, at any alignment, in layers", (t) => {
   t.is(found(decoy.token), "plain");
   t.is(found(bytes.toString("hex").toUpperCase()), "hex");
   t.is(found([...bytes].map((byte) => `%${byte.toString(16)}`).join("")), "url");
-  t.is(found([...decoy.token].reverse().join("")), "reversed");
+  t.is(found(Array.from(decoy.token).reverse().join("")), "reversed");
   t.is(found(Buffer.from(bytes.toString("hex")).toString("base64")), "base64");
   t.is(found("Zq7RkX2mWv9TbN4cLs8HdJ3pYg6FuA1f"), undefined);
 });
