@@ -61,13 +61,19 @@ function run(name) {
   const cachedData = readCache(cache);
   const script = new Script(source, { filename, ...(cachedData && { cachedData }) });
   if (cachedData === undefined || script.cachedDataRejected === true) {
-    // At the end, when all that a run of a program needs is compiled.
-    process.once("exit", () => {
-      if (Object.keys(start.chunks).every((id) => modules.has(id)))
-        writeCache(cache, script.createCachedData());
-    });
+    if (uncached.length === 0) process.once("exit", writeCaches);
+    uncached.push([cache, script]);
   }
   return script.runInThisContext();
+}
+
+/** @type {[string, Script][]} */
+const uncached = [];
+
+/** At the end, when all that a run of a program needs is compiled. */
+function writeCaches() {
+  if (!Object.keys(start.chunks).every((id) => modules.has(id))) return;
+  for (const [file, script] of uncached) writeCache(file, script.createCachedData());
 }
 
 /** @param {string} file */
