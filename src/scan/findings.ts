@@ -37,7 +37,10 @@ function findingOf(first: Seen, group: readonly Seen[], baseline: Baseline | und
     ruleId: first.rule,
     severity: first.severity ?? rule.severity,
     category: rule.category,
-    title: boundedText(`${rule.title}: ${first.subject.join(", ")}`, bounds.name),
+    title: boundedText(
+      [rule.title, first.subject.join(", ")].filter((part) => part !== "").join(": "),
+      bounds.name,
+    ),
     description: rule.description,
     remediation: rule.remediation,
     place: { ...place, file: boundedText(place.file, bounds.path) },

@@ -1,4 +1,4 @@
-import { lstatSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { SkillboxError } from "../errors.js";
 import { type Problem, policyError } from "../policy/diagnostic.js";
@@ -27,8 +27,8 @@ const knownKeys = ["name", "description", "license", "compatibility", "metadata"
 export function readSkill(path: string): Skill {
   const directory = resolve(path);
   const file = join(directory, "SKILL.md");
-  const stat = lstatSync(file, { throwIfNoEntry: false });
-  if (stat?.isFile() !== true) {
+  const isFolder = statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (!isFolder || lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true) {
     throw new SkillboxError("ERR_USAGE", `${quoted(path)} is no skill: it has no file SKILL.md`, {
       hint: "name the folder that holds SKILL.md",
     });
