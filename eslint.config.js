@@ -14,7 +14,15 @@ const noShellStrings = {
 };
 
 export default defineConfig(
-  globalIgnores(["build/", "build-dev/", "build-docs/", "dist/", "coverage/", "prebuilds/", "test/fixtures/"]),
+  globalIgnores([
+    "build/",
+    "build-dev/",
+    "build-docs/",
+    "dist/",
+    "coverage/",
+    "prebuilds/",
+    "test/fixtures/",
+  ]),
   js.configs.recommended,
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {
