@@ -434,7 +434,11 @@ liveTest.serial(
 liveTest("a terminal: keys, signals by key, its size, and what is on its screen", async (t) => {
   const { session } = await sessionFor(t);
   const run = session.exec(
-    ["sh", "-c", "stty size; trap 'stty size' WINCH; read line; echo got $line; sleep 60"],
+    [
+      "sh",
+      "-c",
+      "stty size; trap 'stty size' WINCH; until read line; do :; done; echo got $line; exec sleep 60",
+    ],
     {
       terminal: { rows: 24, columns: 80 },
       stdout: "pipe",
@@ -445,7 +449,9 @@ liveTest("a terminal: keys, signals by key, its size, and what is on its screen"
   let screen = "";
   stdout.on("data", (chunk: Buffer) => (screen += String(chunk)));
   const until = async (text: string): Promise<void> => {
-    while (!screen.includes(text)) await sleep(5);
+    const deadline = performance.now() + 8000;
+    while (!screen.includes(text) && performance.now() < deadline) await sleep(5);
+    t.true(screen.includes(text), screen);
   };
   await until("24 80");
   run.resize({ rows: 50, columns: 132 });
