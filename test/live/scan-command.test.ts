@@ -39,37 +39,44 @@ liveTest.serial("a finding that was accepted counts no more, until its acceptanc
   t.is(scan(t, box, "--baseline", accept("2999-12-31")).status, 0);
   const expired = scan(t, box, "--baseline", accept("2001-01-01"));
   t.is(expired.status, 1);
-  t.true(expired.report().findings.items.every(({ status }) => status.state === "open" && "expired" in status));
+  t.true(
+    expired.report().findings.items.every(({ status }) => status.state === "open" && "expired" in status),
+  );
   const wrong = scan(t, box, "--baseline", box.file("wrong.json", '{"version": 1, "accept": [{"id": "x"}]}'));
   t.is(wrong.status, 2);
   t.regex(wrong.stderr, /the baseline .* is wrong/);
 });
 
-liveTest.serial("the policy that a scan proposes covers what the skill does, and no line of it can be spared", (t) => {
-  const box = scratch(t);
-  skillFor(box, "honest-api-client");
-  const policy = box.at("skill/security_policy.yaml");
-  const proposed = box.at("proposed.yaml");
-  scan(t, box, "--suggest-policy", proposed);
-  const text = readFileSync(proposed, "utf8");
-  t.regex(text, /egress:/);
+liveTest.serial(
+  "the policy that a scan proposes covers what the skill does, and no line of it can be spared",
+  (t) => {
+    const box = scratch(t);
+    skillFor(box, "honest-api-client");
+    const policy = box.at("skill/security_policy.yaml");
+    const proposed = box.at("proposed.yaml");
+    scan(t, box, "--suggest-policy", proposed);
+    const text = readFileSync(proposed, "utf8");
+    t.regex(text, /egress:/);
 
-  const undeclared = (declared: string): readonly string[] => {
-    writeFileSync(policy, declared);
-    return scan(t, box)
-      .report()
-      .drift.items.filter(({ state }) => state === "UNDER_DECLARED")
-      .map(({ subject }) => subject);
-  };
-  t.deepEqual(undeclared(text), []);
-  const lines = text.split("\n");
-  const targets = lines.filter((line) => /^\s+- [a-z0-9.-]+\.[a-z]+$/.test(line));
-  t.true(targets.length > 0);
-  for (const target of targets) {
-    const without = lines.map((line) => (line === target ? line.replace(/- .*/, "- nowhere.invalid") : line)).join("\n");
-    t.true(undeclared(without).length > 0, target);
-  }
-});
+    const undeclared = (declared: string): readonly string[] => {
+      writeFileSync(policy, declared);
+      return scan(t, box)
+        .report()
+        .drift.items.filter(({ state }) => state === "UNDER_DECLARED")
+        .map(({ subject }) => subject);
+    };
+    t.deepEqual(undeclared(text), []);
+    const lines = text.split("\n");
+    const targets = lines.filter((line) => /^\s+- [a-z0-9.-]+\.[a-z]+$/.test(line));
+    t.true(targets.length > 0);
+    for (const target of targets) {
+      const without = lines
+        .map((line) => (line === target ? line.replace(/- .*/, "- nowhere.invalid") : line))
+        .join("\n");
+      t.true(undeclared(without).length > 0, target);
+    }
+  },
+);
 
 liveTest.serial("what is no skill, or says two things, is told, and nothing is left", async (t) => {
   const box = scratch(t);
@@ -78,7 +85,10 @@ liveTest.serial("what is no skill, or says two things, is told, and nothing is l
     box.file("skill/SKILL.md", `---\nname: a-skill\ndescription: Does something.\n${extra}---\n\nText.\n`);
   };
   for (const [extra, message] of [
-    ["metadata:\n  security_policy: |\n    version: 1\nsecurity_policy:\n  version: 1\n  resources: { pids: 3 }\n", /security_policy/],
+    [
+      "metadata:\n  security_policy: |\n    version: 1\nsecurity_policy:\n  version: 1\n  resources: { pids: 3 }\n",
+      /security_policy/,
+    ],
     ["name: again\n", /SKILL\.md:\d+:\d+: error/],
     ["metadata: 7\n", /metadata/],
     ["metadata:\n  security_policy: ../outside.yaml\n", /outside/],
