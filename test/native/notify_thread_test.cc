@@ -79,7 +79,12 @@ void* call(void*) {
     peer.sin_port = htons(static_cast<uint16_t>(1000 + i));
     inet_pton(AF_INET, "192.0.2.1", &peer.sin_addr);
     // The supervisor says so.
-    if (connect(socket_fd, reinterpret_cast<sockaddr*>(&peer), sizeof peer) != -1 || errno != ENETUNREACH) _exit(4);
+    errno = 0;
+    const int made = connect(socket_fd, reinterpret_cast<sockaddr*>(&peer), sizeof peer);
+    if (made != -1 || errno != ENETUNREACH) {
+      fprintf(stderr, "connect() of socket %d gave %d, %s\n", socket_fd, made, strerrorname_np(errno));
+      _exit(4);
+    }
     close(socket_fd);
   }
   return nullptr;
@@ -201,7 +206,8 @@ int main(int argc, char** argv) {
   for (int n = 0; n < kWriters; n++) {
     others.emplace_back([&, n] {
       for (int i = 0; i < kWritten; i++) {
-        record->append("\"type\":\"net.dns\",\"writer\":" + std::to_string(n) + ",\"n\":" + std::to_string(i), i % 7 == 0);
+        record->append("\"type\":\"net.dns\",\"writer\":" + std::to_string(n) + ",\"n\":" + std::to_string(i),
+                       i % 7 == 0);
       }
     });
   }
