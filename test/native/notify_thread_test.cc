@@ -133,6 +133,7 @@ class Answers {
       lock.unlock();
       record.append(held.members + ",\"verdict\":\"deny\",\"errno\":\"ENETUNREACH\"", true);
       answer(held.key, ENETUNREACH);
+      answer(held.key, 0);  // of a call that is answered
     }
   }
 
@@ -216,7 +217,7 @@ int main(int argc, char** argv) {
     while (!done) {
       (void)record->status();
       record->flush();
-      answer(1, 0);  // of a call that is long answered
+      answer(UINT64_MAX, 0);  // of a call that never was
       drain(record);
     }
   });
