@@ -31,16 +31,35 @@ export function openStreams(options: StreamOptions): ProgramStreams {
   if (!Number.isSafeInteger(maxBuffer) || maxBuffer < 0) {
     throw usage("maxBuffer", maxBuffer, "a number of bytes");
   }
-  const opened: number[] = [];
-  const nothing = (): number => {
-    const fd = openSync("/dev/null", "r+");
-    opened.push(fd);
-    return fd;
-  };
+  const nothing = new Nothing();
+  try {
+    return openAll(options, maxBuffer, nothing);
+  } catch (error) {
+    nothing.close();
+    throw error;
+  }
+}
+
+/** /dev/null, where a stream is ignored. */
+class Nothing {
+  #fd: number | undefined;
+
+  get fd(): number {
+    this.#fd ??= openSync("/dev/null", "r+");
+    return this.#fd;
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+function openAll(options: StreamOptions, maxBuffer: number, nothing: Nothing): ProgramStreams {
   const stdout = openOutput("stdout", 1, options.stdout ?? "capture", nothing, () => {
     return new Captured(maxBuffer, options.onStdout);
   });
-  if (options.terminal !== undefined) return openScreen(options, options.terminal, stdout);
+  if (options.terminal !== undefined) return openScreen(options, options.terminal, stdout, nothing);
   const stderr = openOutput("stderr", 2, options.stderr ?? "capture", nothing, () => {
     return new Captured(maxBuffer, options.onStderr);
   });
@@ -56,7 +75,7 @@ export function openStreams(options: StreamOptions): ProgramStreams {
       throw usage("terminal", undefined, "given where it is to be resized");
     },
     release: () => {
-      for (const fd of opened.splice(0)) closeSync(fd);
+      nothing.close();
     },
   };
 }
@@ -66,6 +85,7 @@ function openScreen(
   { stdin, stderr, input }: StreamOptions,
   size: TerminalSize,
   { output, readable, captured }: OpenedOutput,
+  nothing: Nothing,
 ): ProgramStreams {
   if (stderr !== undefined) throw usage("stderr", stderr, "left out where there is a `terminal`");
   if (stdin !== undefined && stdin !== "pipe") {
@@ -90,7 +110,10 @@ function openScreen(
     resize: (changed) => {
       keyboard.resize(checkedSize(changed));
     },
-    release: () => keyboard.destroy(),
+    release: () => {
+      keyboard.destroy();
+      nothing.close();
+    },
   };
 }
 
@@ -106,7 +129,7 @@ interface OpenedInput {
   readonly writable?: Writable;
 }
 
-function openInput({ input, stdin }: StreamOptions, nothing: () => number): OpenedInput {
+function openInput({ input, stdin }: StreamOptions, nothing: Nothing): OpenedInput {
   if (input !== undefined) {
     if (stdin !== undefined) throw usage("stdin", stdin, "left out where `input` is given");
     if (typeof input !== "string" && !(input instanceof Uint8Array)) {
@@ -115,7 +138,7 @@ function openInput({ input, stdin }: StreamOptions, nothing: () => number): Open
     return { input: { source: once(input) } };
   }
   const option: StdinOption = stdin ?? "ignore";
-  if (option === "ignore") return { input: { fd: nothing() } };
+  if (option === "ignore") return { input: { fd: nothing.fd } };
   if (option === "inherit") return { input: { fd: 0 } };
   if (typeof option === "number") return { input: { fd: descriptor("stdin", option) } };
   if (option === "pipe") {
@@ -146,7 +169,7 @@ function openOutput(
   name: "stdout" | "stderr",
   own: 1 | 2,
   option: OutputOption,
-  nothing: () => number,
+  nothing: Nothing,
   capture: () => Captured,
 ): OpenedOutput {
   if (option === "capture") {
@@ -159,7 +182,7 @@ function openOutput(
     through.on("error", () => undefined);
     return { output: { sink: () => through, awaited: false }, readable: through };
   }
-  if (option === "ignore") return descriptorOutput(nothing());
+  if (option === "ignore") return descriptorOutput(nothing.fd);
   if (option === "inherit") return descriptorOutput(own);
   if (typeof option === "number") return descriptorOutput(descriptor(name, option));
   if (option instanceof Writable) return { output: { sink: () => option } };

@@ -145,7 +145,7 @@ liveTest("a stream or callback that fails is ERR_STREAM, and ends the program", 
   t.is((await session.exec(["true"])).exitCode, 0, "the sandbox has done nothing");
 });
 
-liveTest("wrong arguments are ERR_USAGE, before anything is started", async (t) => {
+liveTest.serial("wrong arguments are ERR_USAGE, before anything is started", async (t) => {
   const { session } = await sessionFor(t);
   const wrong: Record<string, unknown>[] = [
     { argv: [] },
@@ -161,6 +161,7 @@ liveTest("wrong arguments are ERR_USAGE, before anything is started", async (t) 
     { input: 7 },
     { input: "text", stdin: "ignore" },
   ];
+  const descriptors = readdirSync("/proc/self/fd").length;
   for (const options of wrong) {
     const one: SandboxOptions = Object.assign({ argv: ["true"] }, options);
     t.throws(() => sandbox(one), { code: "ERR_USAGE" }, JSON.stringify(options));
@@ -168,6 +169,11 @@ liveTest("wrong arguments are ERR_USAGE, before anything is started", async (t) 
   for (const limit of [0, -1, Number.NaN, Infinity]) {
     t.throws(() => session.exec(["true"], { wallTimeMs: limit }), { code: "ERR_USAGE" });
   }
+  for (const terminal of [undefined, { rows: 1, columns: 70_000 }]) {
+    const options = terminal === undefined ? { stdin: -1 } : { terminal };
+    t.throws(() => session.exec(["true"], { stdout: "ignore", ...options }), { code: "ERR_USAGE" });
+  }
+  t.is(readdirSync("/proc/self/fd").length, descriptors, "what was opened for a stream is closed again");
   await t.throwsAsync(sandbox({ argv: ["true"], policy: "/nowhere.yaml" }).then(), { code: "ERR_POLICY" });
   await t.throwsAsync(sandbox.create({ policy: { version: 1, filesystem: { read: ["/nowhere"] } } }), {
     code: "ERR_GRANT",
