@@ -1,5 +1,6 @@
 import type { SandboxSession } from "../library/session.js";
-import { exitStatusOf, shellCommand } from "./shell-command.js";
+import { statusOfResult } from "../sandbox/exit-status.js";
+import { shellCommand } from "./shell-command.js";
 
 /** `Experimental_SandboxSession` of the AI SDK (https://ai-sdk.dev/docs/reference/ai-sdk-core/sandbox), structurally. */
 export interface AiSdkSandbox {
@@ -44,7 +45,7 @@ export function aiSdkSandbox(
       signal: abortSignal,
       ...(workingDirectory === undefined ? {} : { cwd: workingDirectory }),
     });
-    return { exitCode: exitStatusOf(result), stdout: result.stdout, stderr: result.stderr };
+    return { exitCode: statusOfResult(result), stdout: result.stdout, stderr: result.stderr };
   };
   return { description, run, executeCommand: run };
 }

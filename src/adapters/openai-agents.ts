@@ -1,5 +1,6 @@
 import type { SandboxSession } from "../library/session.js";
-import { exitStatusOf, shellCommand } from "./shell-command.js";
+import { statusOfResult } from "../sandbox/exit-status.js";
+import { shellCommand } from "./shell-command.js";
 
 /** `Shell` of the OpenAI Agents SDK, for its shellTool (@openai/agents-core, shell.d.ts), structurally. */
 export interface OpenAiShell {
@@ -51,6 +52,8 @@ async function runOne(
     stdout: result.stdout.slice(0, length),
     stderr: result.stderr.slice(0, length),
     outcome:
-      result.outcome === "timed-out" ? { type: "timeout" } : { type: "exit", exitCode: exitStatusOf(result) },
+      result.outcome === "timed-out"
+        ? { type: "timeout" }
+        : { type: "exit", exitCode: statusOfResult(result) },
   };
 }

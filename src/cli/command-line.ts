@@ -4,7 +4,7 @@ import { version } from "../package-root.js";
 import type { AuditOptions } from "./audit.js";
 import type { PolicyOptions } from "./exec-options.js";
 import type { ServeOptions } from "./serve.js";
-import { exitStatus } from "./exit-status.js";
+import { exitStatus } from "../sandbox/exit-status.js";
 import { execOptions, policyOptions, type ExecOptions, type OptionDescription } from "./exec-arguments.js";
 
 /** Carries out a command line, and returns the exit status. Each verb loads its own code. */

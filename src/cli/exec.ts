@@ -5,7 +5,7 @@ import { run, type RunRequest } from "../sandbox/run.js";
 import type { ExecOptions } from "./exec-arguments.js";
 import { policyFromOptions, workingDirectory } from "./exec-options.js";
 import { denialTeller } from "./explain-denials.js";
-import { statusOfError, statusOfResult } from "./exit-status.js";
+import { statusOfError, statusOfResult } from "../sandbox/exit-status.js";
 import { printError, printLine } from "./print-error.js";
 import { openReport, type ReportFile } from "./report-file.js";
 import { forwardSignals } from "./signals.js";

@@ -1,6 +1,6 @@
 import { SkillboxError } from "../errors.js";
 import { readExecArguments } from "./exec-arguments.js";
-import { exitStatus, statusOfError } from "./exit-status.js";
+import { exitStatus, statusOfError } from "../sandbox/exit-status.js";
 import { printError } from "./print-error.js";
 
 void main(process.argv.slice(2))

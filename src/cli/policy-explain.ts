@@ -6,7 +6,7 @@ import type { EgressRule, Policy } from "../policy/policy.js";
 import { formatSize } from "../policy/units.js";
 import { prepare, type Preparation } from "../sandbox/prepare.js";
 import { policyFromOptions, workingDirectory, type PolicyOptions } from "./exec-options.js";
-import { statusOfError } from "./exit-status.js";
+import { statusOfError } from "../sandbox/exit-status.js";
 import { printError } from "./print-error.js";
 import { profileNotes } from "./profile-notes.js";
 

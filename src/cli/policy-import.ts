@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { stringify } from "yaml";
 import { SkillboxError } from "../errors.js";
 import { importNetworkPolicy } from "../policy/import-network-policy.js";
-import { exitStatus } from "./exit-status.js";
+import { exitStatus } from "../sandbox/exit-status.js";
 import { printError, printLine } from "./print-error.js";
 
 /**

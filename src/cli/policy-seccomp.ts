@@ -2,7 +2,7 @@ import { SkillboxError } from "../errors.js";
 import { disassemble } from "../seccomp/disassemble.js";
 import { hostArchitecture, policyFilter } from "../sandbox/filter-input.js";
 import { policyFromOptions, type PolicyOptions } from "./exec-options.js";
-import { statusOfError } from "./exit-status.js";
+import { statusOfError } from "../sandbox/exit-status.js";
 import { printError } from "./print-error.js";
 import { printProfileWarnings } from "./profile-notes.js";
 

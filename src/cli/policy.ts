@@ -1,7 +1,7 @@
 import { SkillboxError } from "../errors.js";
 import { policyJsonSchema } from "../policy/json-schema.js";
 import { loadPolicyFile } from "../policy/load.js";
-import { exitStatus } from "./exit-status.js";
+import { exitStatus } from "../sandbox/exit-status.js";
 import { printError } from "./print-error.js";
 import { printProfileWarnings } from "./profile-notes.js";
 
