@@ -2,8 +2,8 @@ import { posix } from "node:path";
 import type { HostFiles } from "./interpreter/host-files.js";
 import { type Located, byOperator, locateName, locatePath } from "./interpreter/locate.js";
 import type { Problem } from "./interpreter/problem.js";
-import { type ReadOnlyMount, type Scope, bothSpellings, isCovered } from "./interpreter/scope.js";
-import { walk } from "./interpreter/walk.js";
+import { type ReadOnlyMount, type Scope, bothSpellings, isCovered, isVisible } from "./interpreter/scope.js";
+import { isWithin, walk } from "./interpreter/walk.js";
 
 export { type HostFiles, hostFiles } from "./interpreter/host-files.js";
 export type { Problem as InterpreterProblem } from "./interpreter/problem.js";
@@ -84,9 +84,14 @@ function locate(scope: Scope, { argv0, cwd }: InterpreterRequest): Located | Pro
 
 /** Drops duplicates and what another mount shows at the same place anyway. */
 function normalise(scope: Scope, mounts: readonly ReadOnlyMount[]): readonly ReadOnlyMount[] {
+  return withoutNested(mounts.filter(({ target }) => !isVisible(scope, target)));
+}
+
+/** Sorted by target; one that lies in another goes without saying. */
+export function withoutNested(mounts: readonly ReadOnlyMount[]): readonly ReadOnlyMount[] {
   const kept: ReadOnlyMount[] = [];
   for (const mount of mounts.toSorted((a, b) => (a.target < b.target ? -1 : 1))) {
-    if (!isCovered(scope, kept, mount.target)) kept.push(mount);
+    if (!kept.some(({ target }) => isWithin(mount.target, target))) kept.push(mount);
   }
   return kept;
 }

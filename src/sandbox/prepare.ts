@@ -7,7 +7,7 @@ import { parseMountinfo } from "../host/mountinfo.js";
 import { compile, plannedMounts, type PlannedMount } from "../plan/compile.js";
 import { programEnvironment } from "../plan/environment.js";
 import { resolveGrants, type ResolvedFilesystem } from "../plan/grants.js";
-import { findInterpreter, hostFiles, type Interpreter, type ReadOnlyMount } from "../plan/interpreter.js";
+import { findInterpreter, hostFiles, withoutNested, type Interpreter } from "../plan/interpreter.js";
 import type { LaunchPlan, ProcessPlan } from "../plan/launch-plan.js";
 import { planLimits, type LimitPlan } from "../plan/limits.js";
 import { hostViewDirectories } from "../plan/system-mounts.js";
@@ -120,7 +120,7 @@ function compileSandbox(
   const limits = planLimits(policy.resources, probeCgroups);
   const arch = hostArchitecture();
   const filter = policyFilter(policy, arch, auditLevel ?? policy.audit.level);
-  const prefixes = withoutRepetition(programs.flatMap((program) => program.prefixes));
+  const prefixes = withoutNested(programs.flatMap((program) => program.prefixes));
   const plan = compile({
     policy,
     filesystem,
@@ -143,19 +143,6 @@ function compileSandbox(
     environmentPath: programs.flatMap(({ environmentPath }) => environmentPath),
     notes: [...new Set(programs.flatMap(({ notes }) => notes))],
   };
-}
-
-/** Two programs may need the same installation, or one that lies in the other's. */
-function withoutRepetition(mounts: readonly ReadOnlyMount[]): readonly ReadOnlyMount[] {
-  return mounts.filter(
-    (mount, index) =>
-      !mounts.some(
-        (other, position) =>
-          position !== index &&
-          pathContains(other.target, mount.target) &&
-          (other.target !== mount.target || position < index),
-      ),
-  );
 }
 
 function processOf(
