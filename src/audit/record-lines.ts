@@ -14,6 +14,8 @@ export interface LineOptions {
   /** Waits for more at the end of the file until the signal, or until the caller stops asking. */
   readonly follow?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** The byte to begin with. Default: where the file stands, which need not be one that has places. */
+  readonly start?: number;
   /** How often to look for more. Default: 100. */
   readonly pollMs?: number;
 }
@@ -31,8 +33,8 @@ export async function* recordLines(
   const chunk = Buffer.allocUnsafe(chunkBytes);
   const line = new PendingLine();
   let number = 1;
-  let read = 0;
-  let position: number | null = null;
+  let read = options.start ?? 0;
+  let position: number | null = options.start ?? null;
   let isLast = options.follow !== true;
   for (;;) {
     const { bytesRead } = await file.read(chunk, 0, chunk.length, position);

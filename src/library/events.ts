@@ -7,17 +7,24 @@ import type { AuditTrail } from "../sandbox/audit-trail.js";
 /** How often the record is looked at while nothing comes; it is written every 50 ms at least. */
 const pollMs = 20;
 
+export interface EventOptions {
+  /** The byte of the record from which to read. Default: its first. */
+  readonly start?: number;
+  /** Default: only the record's end ends them. */
+  readonly isLast?: (event: AuditEvent) => boolean;
+}
+
 /**
- * The events of a record from its first, as they are written, until the last or until `isLast` says so. Each reader goes at
+ * The events of a record, as they are written, until the last or until `isLast` says so. Each reader goes at
  * its own pace: they are read from the record, which bounds what is kept by audit.maxBytes.
  */
 export async function* recordedEvents(
   trail: AuditTrail,
-  isLast: (event: AuditEvent) => boolean = () => false,
+  { start = 0, isLast = () => false }: EventOptions = {},
 ): AsyncGenerator<AuditEvent> {
   const file = await trail.read();
   try {
-    for await (const lines of recordLines(file, { follow: true, signal: trail.closed, pollMs })) {
+    for await (const lines of recordLines(file, { start, follow: true, signal: trail.closed, pollMs })) {
       for (const { bytes } of lines) {
         const event: unknown = JSON.parse(Buffer.from(bytes ?? []).toString());
         if (!isAuditEvent(event)) continue;

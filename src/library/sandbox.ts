@@ -1,11 +1,10 @@
-import { resolve } from "node:path";
 import { SkillboxError } from "../errors.js";
 import type { RunResult } from "../result/run-result.js";
 import { run } from "../sandbox/run.js";
 import { recordedEvents, logEvents } from "./events.js";
 import type { SandboxOptions } from "./options.js";
 import { PendingProgram } from "./pending-program.js";
-import { effectivePolicy } from "./policy.js";
+import { sessionRequest } from "./request.js";
 import { SandboxRun } from "./run.js";
 import { openStreams, type ProgramStreams } from "./streams.js";
 
@@ -25,24 +24,12 @@ async function runOnce(
   streams: ProgramStreams,
   pending: PendingProgram,
 ): Promise<RunResult> {
-  const {
-    argv,
-    env = process.env,
-    auditFile,
-    commit,
-    logger,
-    events = logger !== undefined,
-    signal,
-  } = options;
+  const { argv, commit, logger, signal } = options;
   return await run({
-    policy: effectivePolicy(options),
+    ...sessionRequest(options),
     argv,
-    cwd: resolve(options.cwd ?? "."),
-    environment: env,
     stdio: streams.stdio,
     terminal: streams.terminal,
-    auditFile,
-    keepRecord: events,
     commit,
     signal,
     failOnStreamError: true,

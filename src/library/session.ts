@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { AuditEvent } from "../audit/event.js";
 import { SkillboxError } from "../errors.js";
 import type { CommitResult, OverlayChange, RunResult } from "../result/run-result.js";
+import { conclude } from "../sandbox/conclude.js";
 import { Ending } from "../sandbox/ending.js";
 import { runResult } from "../sandbox/outcome.js";
 import { prepareProcess, prepareSandbox, type PreparedProcess } from "../sandbox/prepare.js";
@@ -14,7 +15,7 @@ import { checkLimits, lower } from "./exec-limits.js";
 import type { ExecOptions, ReadFileOptions, SessionOptions } from "./options.js";
 import { readWhole, withFile } from "./files.js";
 import { PendingProgram } from "./pending-program.js";
-import { effectivePolicy } from "./policy.js";
+import { sessionRequest } from "./request.js";
 import { SandboxRun } from "./run.js";
 import { checkArgv } from "./sandbox.js";
 import { openStreams, type ProgramStreams } from "./streams.js";
@@ -45,15 +46,11 @@ export class SandboxSession implements AsyncDisposable {
 
   /** @internal */
   static async create(options: SessionOptions): Promise<SandboxSession> {
-    const { env = process.env, auditFile, logger, events = logger !== undefined, programs = [] } = options;
-    const policy = effectivePolicy(options);
+    const { logger, programs = [] } = options;
+    const request = sessionRequest(options);
     const session = await Session.open({
-      policy,
-      cwd: resolve(options.cwd ?? "."),
-      environment: env,
-      prepare: (request) => prepareSandbox(request, programs),
-      auditFile,
-      keepRecord: events,
+      ...request,
+      prepare: (given) => prepareSandbox(given, programs),
     });
     try {
       await session.sandbox.ready;
@@ -62,7 +59,7 @@ export class SandboxSession implements AsyncDisposable {
       throw error;
     }
     if (logger !== undefined) logEvents(session.trail, logger);
-    return new SandboxSession(session, policy, env);
+    return new SandboxSession(session, request.policy, request.environment);
   }
 
   /** Of all programs' events in the record. */
@@ -92,13 +89,13 @@ export class SandboxSession implements AsyncDisposable {
     streams: ProgramStreams,
     pending: PendingProgram,
   ): Promise<RunResult> {
-    const program = this.#start(this.#prepare(argv, options), streams, options);
     const { trail } = this.#session;
+    // What the program does comes after what is written by now: who reads its events need not read those of others before it.
+    const start = trail.writtenBytes;
+    const program = this.#start(this.#prepare(argv, options), streams, options);
+    const { id } = program;
     pending.is(program, () =>
-      ofProgram(
-        recordedEvents(trail, (event) => isEndOf(event, program.id)),
-        program.id,
-      ),
+      ofProgram(recordedEvents(trail, { start, isLast: (event) => isEndOf(event, id) }), id),
     );
     return await this.#finish(program, argv);
   }
@@ -209,33 +206,18 @@ export class SandboxSession implements AsyncDisposable {
   }
 
   async #close(): Promise<RunResult> {
-    const { trail, runId, preparation, cgroup } = this.#session;
+    const session = this.#session;
     for (const program of this.#running) program.ending.begin("killed");
     try {
-      const layers = await this.#session.sandbox.ready;
+      const layers = await session.sandbox.ready;
       await Promise.allSettled([...this.#running].map(({ ended }) => ended));
-      const changes = await this.#session.changes();
-      await this.#session.stop({ ofItself: true });
-      trail.drain();
-      trail.assertWhole();
+      const changes = await session.changes();
+      await session.stop({ ofItself: true });
       const exit = account(this.#cpuTimeMs, performance.now() - this.#startedMs);
-      const { network } = this.#session;
-      const ending = new Ending();
-      const result = runResult({
-        runId,
-        preparation,
-        cgroup,
-        ending,
-        layers,
-        exit,
-        changes,
-        commit: undefined,
-        network,
-      });
-      trail.end(result, { programs: this.#programs });
-      return { ...result, audit: await trail.summary() };
+      const left = { ending: new Ending(), layers, exit, changes, commit: undefined };
+      return await conclude(session, left, { programs: this.#programs });
     } finally {
-      await this.#session.close();
+      await session.close();
     }
   }
 }

@@ -157,6 +157,11 @@ export class AuditTrail {
     );
   }
 
+  /** How much of the record is in its file. */
+  get writtenBytes(): number {
+    return this.#record.status().bytes;
+  }
+
   /** How many there are by now. */
   counts(): Pick<RunResult["audit"], "events" | "denied" | "dropped"> {
     const { events, denied, dropped } = this.#record.status();

@@ -1,8 +1,7 @@
-import type { CommitResult, OverlayChange, RunResult } from "../result/run-result.js";
-import { runResult } from "./outcome.js";
+import type { RunResult } from "../result/run-result.js";
+import { conclude } from "./conclude.js";
 import { prepare, type Preparation } from "./prepare.js";
 import { isCutOff, type Program } from "./program.js";
-import type { ExitReport } from "./reports.js";
 import { Session, type SessionRequest } from "./session.js";
 import type { StdioRequest } from "./stdio.js";
 import type { TerminalRequest } from "./terminal.js";
@@ -44,7 +43,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
     const changes = await session.changes();
     const committed = commit && exit.exitCode === 0 && !ending.hasBegun ? await session.commit() : undefined;
     await session.stop({ ofItself: !ending.hasBegun });
-    return await finish(session, program, { layers, exit, changes, commit: committed });
+    return await conclude(session, { ending, layers, exit, changes, commit: committed });
   } catch (error) {
     // PID 1 is killed when the record fails: that, and not its death, is what ended the run.
     session.trail.assertWhole();
@@ -62,23 +61,4 @@ async function layersOf({ sandbox }: Session, { ending }: Program): Promise<read
     if (ending.hasBegun && isCutOff(error)) return [];
     throw error;
   }
-}
-
-interface Left {
-  readonly layers: readonly string[];
-  readonly exit: ExitReport;
-  readonly changes: readonly OverlayChange[];
-  readonly commit: CommitResult | undefined;
-}
-
-/** The sandbox is dead: the record can be closed, and the result says what is in it. */
-async function finish(session: Session<Preparation>, { ending }: Program, left: Left): Promise<RunResult> {
-  const { trail, runId, preparation, cgroup, network } = session;
-  trail.drain();
-  trail.assertWhole();
-  const result = runResult({ ...left, runId, preparation, cgroup, ending, network });
-  const hit = result.limits.find(({ resource }) => resource === result.limit);
-  if (hit !== undefined) trail.write("resource.limit", { resource: hit.resource, requested: hit.requested });
-  trail.end(result);
-  return { ...result, audit: await trail.summary() };
 }
