@@ -5,7 +5,7 @@ import type { Budget } from "./budget.js";
 import { DatagramFlow } from "./datagram-flow.js";
 import { type Actor, actorOf, type Ledger } from "./ledger.js";
 import type { Outward } from "./outward.js";
-import type { ProxyTarget } from "./proxy-target.js";
+import { nameOf, type ProxyTarget } from "./proxy-target.js";
 import type { Decision } from "./rules.js";
 import type { SocketStock } from "./socket-stock.js";
 
@@ -54,7 +54,7 @@ export class Datagrams {
   async judge(call: HeldCall, target: ProxyTarget): Promise<void> {
     const { ledger, budget, outward } = this.#options;
     const decision = outward.judge(target, "udp");
-    const name = target.kind === "name" ? target.host : undefined;
+    const name = nameOf(target);
     if (decision.verdict === "deny") {
       this.#deny(call, target, decision);
       return;
@@ -98,7 +98,7 @@ export class Datagrams {
   #deny(call: HeldCall, target: ProxyTarget, decision: Decision): void {
     const { ledger, outward } = this.#options;
     if (!call.connects || target.kind === "address") {
-      ledger.refuse(call, decision, "EPERM", target.kind === "name" ? { name: target.host } : {});
+      ledger.refuse(call, decision, "EPERM", { name: nameOf(target) });
     } else if (call.port === 0 || outward.judge(target, "tcp").verdict === "allow") {
       ledger.answer(call, 0);
     } else {
@@ -157,7 +157,7 @@ export class Datagrams {
       return;
     }
     const { actor } = endpoint;
-    const name = target.kind === "name" ? target.host : undefined;
+    const name = nameOf(target);
     const about = { name, address, port: call.port, protocol: "udp" };
     const exhausted = this.#flows >= mostFlows ? limitOf(mostFlows) : budget.exhausted(this.#flows);
     if (exhausted !== undefined) {

@@ -8,7 +8,7 @@ import { actorOf, type Ledger } from "./ledger.js";
 import type { Link, Links } from "./links.js";
 import type { Listeners } from "./listeners.js";
 import type { Outward, Route } from "./outward.js";
-import type { ProxyTarget } from "./proxy-target.js";
+import { nameOf, type ProxyTarget } from "./proxy-target.js";
 import { resetSocket } from "./relay-close.js";
 import type { Decision } from "./rules.js";
 
@@ -132,10 +132,6 @@ export class HeldConnections {
     });
     budget.countBytes(closed);
   }
-}
-
-function nameOf({ kind, host }: ProxyTarget): string | undefined {
-  return kind === "name" ? host : undefined;
 }
 
 function dropWhenDialled(upstream: Promise<net.Socket>): void {

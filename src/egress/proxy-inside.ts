@@ -8,7 +8,7 @@ import { judgement, type Ledger } from "./ledger.js";
 import type { Link, Links } from "./links.js";
 import type { WildcardLimits } from "./names-limit.js";
 import type { Outward } from "./outward.js";
-import type { ProxyTarget } from "./proxy-target.js";
+import { nameOf, type ProxyTarget } from "./proxy-target.js";
 import { resetSocket } from "./relay-close.js";
 import type { Decision } from "./rules.js";
 import type { SyntheticAddresses } from "./synthetic.js";
@@ -128,10 +128,6 @@ export class ProxyInside {
     });
     budget.countBytes(closed);
   }
-}
-
-function nameOf({ kind, host }: ProxyTarget): string | undefined {
-  return kind === "name" ? host : undefined;
 }
 
 function peerOf(target: ProxyTarget) {

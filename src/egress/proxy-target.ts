@@ -9,6 +9,11 @@ export interface ProxyTarget extends Authority {
   readonly port: number;
 }
 
+/** The name that was asked for; undefined for an address. */
+export function nameOf({ kind, host }: Authority): string | undefined {
+  return kind === "name" ? host : undefined;
+}
+
 export interface ProxyOptions {
   /** Judges, resolves and dials. A DialError is told as what the network said, `refused` as our own decision. */
   readonly open: (target: ProxyTarget) => Promise<net.Socket | { readonly refused: string }>;
