@@ -17,6 +17,13 @@ export const colourStyle: Style = {
   expected: sgr("33", "39"),
 };
 
+/** Colours on a terminal that has them, unless somebody wants none (https://no-color.org). */
+export function styleFor(out: NodeJS.WritableStream): Style {
+  const isTerminal = "isTTY" in out && out.isTTY === true;
+  const isWanted = (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb";
+  return isTerminal && isWanted ? colourStyle : plainStyle;
+}
+
 function sgr(on: string, off: string): (text: string) => string {
   return (text) => (text === "" ? "" : `\x1b[${on}m${text}\x1b[${off}m`);
 }

@@ -5,7 +5,7 @@ import { Output } from "../audit/output.js";
 import { readEvent, type RecordedEvent } from "../audit/read-event.js";
 import { recordLines, type RecordLine } from "../audit/record-lines.js";
 import { renderProblem } from "../audit/render-header.js";
-import { colourStyle, plainStyle } from "../audit/style.js";
+import { styleFor } from "../audit/style.js";
 import { JsonView, LiveView, SummaryView, type View } from "../audit/views.js";
 import { SkillboxError } from "../errors.js";
 import { printLine } from "./print-error.js";
@@ -91,7 +91,7 @@ async function show({ file, handle, view, isAskedFor, output, options }: Showing
 
 function viewFor(file: string, options: AuditOptions, limit: number, out: NodeJS.WritableStream): View {
   if (options.json === true) return new JsonView();
-  const style = usesColour(out) ? colourStyle : plainStyle;
+  const style = styleFor(out);
   return options.follow === true ? new LiveView(file, style) : new SummaryView(file, limit, style);
 }
 
@@ -148,10 +148,4 @@ function wholeNumber(flag: string, written: string | undefined, least: number): 
     "ERR_USAGE",
     `${flag}: ${JSON.stringify(written)} is not a number from ${least} on`,
   );
-}
-
-/** https://no-color.org */
-function usesColour(out: NodeJS.WritableStream): boolean {
-  const isTerminal = "isTTY" in out && out.isTTY === true;
-  return isTerminal && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb";
 }

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { colourStyle, plainStyle } from "../audit/style.js";
+import { styleFor } from "../audit/style.js";
 import { SkillboxError } from "../errors.js";
 import { loadPolicyFile } from "../policy/load.js";
 import { parseTime } from "../policy/units.js";
@@ -68,10 +68,7 @@ async function show(report: ScanReport, options: ScanCommandOptions, out: NodeJS
     writeFileSync(options.suggestPolicy, report.policy.suggested ?? "");
   await writeReports(report, options, out);
   const usesStdout = Object.values(options).includes("-");
-  const text = renderTerminal(
-    report,
-    out.isTTY && process.env["NO_COLOR"] === undefined ? colourStyle : plainStyle,
-  );
+  const text = renderTerminal(report, styleFor(out));
   if (usesStdout) printLine(text);
   else out.write(text.endsWith("\n") ? text : `${text}\n`);
 }
