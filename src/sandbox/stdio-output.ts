@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import type { Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { Binding } from "../native/binding.js";
 import type { Output } from "./stdio.js";
@@ -28,19 +28,11 @@ export function pumpOut(
   const [readEnd, writeEnd] = binding.pipe();
   ours.push(writeEnd);
   const pipe = new Socket({ fd: readEnd, readable: true, writable: false });
-  pipe.on("data", (chunk: Buffer) => {
-    const part = chunk.subarray(0, Math.max(0, counter.left));
-    counter.left -= chunk.length;
-    if (part.length > 0 && !sink.write(part)) {
-      pipe.pause();
-      sink.once("drain", () => pipe.resume());
-    }
-    if (counter.left < 0) {
-      // Left full rather than closed: SIGPIPE would let the program choose how it ends.
-      pipe.removeAllListeners("data").pause();
-      stopped.push(pipe);
-      counter.exceeded();
-    }
+  passOn(pipe, sink, counter, () => {
+    // Left full rather than closed: SIGPIPE would let the program choose how it ends.
+    pipe.pause();
+    stopped.push(pipe);
+    counter.exceeded();
   });
   // A reader that went away ends the program by SIGPIPE, as it would without us.
   sink.once("error", (cause) => {
@@ -54,6 +46,27 @@ export function pumpOut(
     outputs.push({ pipe, flow: ended.then(async () => flushed(sink)) });
   }
   return writeEnd;
+}
+
+/** Passes on what `counter` has left, at the sink's pace; `onExceeded` is called once, and what comes then is nobody's. */
+export function passOn(
+  source: Readable,
+  sink: Writable,
+  counter: { left: number },
+  onExceeded: () => void,
+): void {
+  source.on("data", (chunk: Buffer) => {
+    const part = chunk.subarray(0, Math.max(0, counter.left));
+    counter.left -= chunk.length;
+    if (part.length > 0 && !sink.write(part)) {
+      source.pause();
+      sink.once("drain", () => source.resume());
+    }
+    if (counter.left < 0) {
+      source.removeAllListeners("data");
+      onExceeded();
+    }
+  });
 }
 
 /** A sink may still hold what was written to it, and the process may exit as soon as the run is over. */

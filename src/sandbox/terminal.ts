@@ -5,7 +5,7 @@ import type { Binding } from "../native/binding.js";
 import { isErrno } from "../plan/grants.js";
 import type { TerminalSize } from "../plan/launch-plan.js";
 import type { Stdio } from "./stdio.js";
-import { awaitQuiet, flushed, type PumpedOutput } from "./stdio-output.js";
+import { awaitQuiet, flushed, passOn, type PumpedOutput } from "./stdio-output.js";
 
 /** The caller's end of a program's terminal. */
 export interface Terminal {
@@ -68,18 +68,9 @@ export function openTerminal(
 }
 
 async function pump(stream: ReadStream, sink: Writable, limits: TerminalLimits): Promise<void> {
-  let left = limits.outputBytes ?? Infinity;
-  stream.on("data", (chunk: Buffer) => {
-    const part = chunk.subarray(0, Math.max(0, left));
-    left -= chunk.length;
-    if (part.length > 0 && !sink.write(part)) {
-      stream.pause();
-      sink.once("drain", () => stream.resume());
-    }
-    if (left < 0) {
-      stream.removeAllListeners("data").resume();
-      limits.onOutputExceeded();
-    }
+  passOn(stream, sink, { left: limits.outputBytes ?? Infinity }, () => {
+    stream.resume();
+    limits.onOutputExceeded();
   });
   sink.once("error", () => stream.destroy());
   try {
