@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Writable } from "node:stream";
 import { type RecordedEvent, readEvent } from "../audit/read-event.js";
 import { SkillboxError } from "../errors.js";
 import { startingPolicy } from "../policy/default.js";
+import { Captured } from "../library/captured.js";
 import type { PathGrant, Policy } from "../policy/policy.js";
 import type { RunResult } from "../result/run-result.js";
 import { run } from "../sandbox/run.js";
@@ -68,7 +68,7 @@ export async function exercise(request: ExerciseRequest): Promise<Exercise> {
   const mark = `\x1e${id}-${bait.decoys[0]?.token.slice(0, 8) ?? ""}`;
   const argv = argvOf(entry, kit.folder, mark);
   const sinkhole = await SinkholeServer.open(authority);
-  const output = collector();
+  const output = new Captured(mostOutput, undefined);
   const startedAt = new Date();
   const begun = performance.now();
   let result: RunResult | undefined;
@@ -84,8 +84,8 @@ export async function exercise(request: ExerciseRequest): Promise<Exercise> {
       signal,
       stdio: {
         stdin: { source: emptyInput() },
-        stdout: { sink: () => output.stream },
-        stderr: { sink: () => output.stream },
+        stdout: { sink: () => output },
+        stderr: { sink: () => output },
       },
     });
   } catch (error) {
@@ -165,17 +165,6 @@ function scanPolicy({ skill, kit, reads, timeoutMs }: ExerciseRequest, bait: Bai
 
 async function* emptyInput(): AsyncGenerator<Uint8Array> {
   // Its end alone.
-}
-
-function collector(): { readonly stream: Writable; readonly text: () => string } {
-  const parts: Buffer[] = [];
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      parts.push(Buffer.from(chunk));
-      done();
-    },
-  });
-  return { stream, text: () => Buffer.concat(parts).toString("utf8") };
 }
 
 function readNotes(output: string, mark: string): { readonly notes: readonly Note[]; readonly text: string } {

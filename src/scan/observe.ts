@@ -135,10 +135,11 @@ function filesOf(observations: readonly Observation[]): readonly Files[] {
 
 function processesOf({ exercise, acts }: Observation): readonly ObservedProcess[] {
   const pids = new Set(acts.execs.map(({ event }) => event.pid));
+  const exits = exercise.events.filter(({ type }) => type === "process.exit");
   return acts.execs.flatMap(({ event, path, argv }) => {
     const { pid, ppid } = event;
     if (pid === undefined) return [];
-    const exit = exercise.events.find((each) => each.type === "process.exit" && each.pid === pid);
+    const exit = exits.find((each) => each.pid === pid);
     return [
       defined<ObservedProcess>({
         run: exercise.id,
@@ -179,13 +180,11 @@ function namesOf(observations: readonly Observation[]): readonly Names[] {
 function connectionsOf(observations: readonly Observation[]): readonly Connections[] {
   const all = new Map<string, Connections>();
   for (const { exercise, acts } of observations) {
+    const closes = exercise.events.filter(({ type }) => type === "net.close");
     for (const { event, name, address = "", port } of acts.connects) {
       const key = `${exercise.id} ${name ?? address} ${port}`;
-      const closed = exercise.events.filter(
-        (each) =>
-          each.type === "net.close" &&
-          each.members["port"] === port &&
-          (each.members["name"] ?? address) === (name ?? address),
+      const closed = closes.filter(
+        ({ members }) => members["port"] === port && (members["name"] ?? address) === (name ?? address),
       );
       const bytes = (member: string): number =>
         closed.reduce((sum, { members }) => sum + (integerOf(members[member]) ?? 0), 0);
