@@ -48,6 +48,7 @@
       "type": "executable",
       "sources": [
         "native/init/files.cc",
+        "native/init/gate.cc",
         "native/init/launch_plan.cc",
         "native/init/main.cc",
         "native/init/net_ns.cc",

@@ -6,7 +6,6 @@
 #include "arguments.h"
 #include "classes.h"
 #include "launch_thread.h"
-#include "memfd.h"
 #include "poll_handle.h"
 
 namespace skillbox {
@@ -93,15 +92,12 @@ Napi::Value launch(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto init_path = string_argument(info[0], "initPath");
   if (!init_path) return env.Undefined();
-  const auto plan = bytes_argument(info[1], "plan");
-  if (!plan) return env.Undefined();
-  if (!info[2].IsFunction()) {
-    throw_type_error(env, "onMessage", "a function");
+  if (!info[1].IsBoolean()) {
+    throw_type_error(env, "inCgroup", "a boolean");
     return env.Undefined();
   }
-  Fd memfd = sealed_memfd("skillbox-plan", *plan);
-  if (!memfd) {
-    throw_errno(env, errno, "memfd_create");
+  if (!info[2].IsFunction()) {
+    throw_type_error(env, "onMessage", "a function");
     return env.Undefined();
   }
   int sockets[2];
@@ -118,7 +114,7 @@ Napi::Value launch(const Napi::CallbackInfo& info) {
     throw_errno(env, EMFILE, "uv_poll_init");
     return env.Undefined();
   }
-  launch_init(std::move(*init_path), std::move(memfd), std::move(theirs));
+  launch_init(std::move(*init_path), info[1].As<Napi::Boolean>().Value(), std::move(theirs));
   return object;
 }
 

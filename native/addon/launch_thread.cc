@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -20,8 +21,14 @@ namespace {
 
 struct Launch {
   std::string init_path;
-  Fd plan;
+  bool in_cgroup;
   Fd control;
+};
+
+// The outer half of skillbox-init, until it has ended.
+struct Outer {
+  Launch launch;
+  Fd announced;  // the pid of PID 1, if it came to that
 };
 
 // Above every number that the file actions write to, so that no dup2 overwrites a source.
@@ -29,16 +36,14 @@ Fd lift(const Fd& fd) { return Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 10)); }
 
 int spawn(const Launch& launch, int announce_fd, pid_t* pid) {
   const Fd control = lift(launch.control);
-  const Fd plan = lift(launch.plan);
   const Fd announce(fcntl(announce_fd, F_DUPFD_CLOEXEC, 10));
-  if (!control || !plan || !announce) return errno;
+  if (!control || !announce) return errno;
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   for (int fd = 0; fd < 3; fd++) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
   posix_spawn_file_actions_adddup2(&actions, control.get(), 3);
-  posix_spawn_file_actions_adddup2(&actions, plan.get(), 4);
-  posix_spawn_file_actions_adddup2(&actions, announce.get(), 5);
+  posix_spawn_file_actions_adddup2(&actions, announce.get(), 4);
 
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -51,7 +56,8 @@ int spawn(const Launch& launch, int announce_fd, pid_t* pid) {
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 
   char name[] = "skillbox-init";
-  char* argv[] = {name, nullptr};
+  char in_cgroup[] = "--cgroup";
+  char* argv[] = {name, launch.in_cgroup ? in_cgroup : nullptr, nullptr};
   char* environment[] = {nullptr};
   const int error = posix_spawn(pid, launch.init_path.c_str(), &actions, &attributes, argv, environment);
   posix_spawnattr_destroy(&attributes);
@@ -59,30 +65,12 @@ int spawn(const Launch& launch, int announce_fd, pid_t* pid) {
   return error;
 }
 
-// Returns a pidfd of PID 1, or none where there is no PID 1.
-Fd carry_out(const Launch& launch) {
-  const auto fail = [&](int error, const char* op) {
-    report_error(launch.control.get(), failure_with(error, "spawn", op, launch.init_path.c_str()));
-    return Fd();
-  };
-  int announce[2];
-  if (pipe2(announce, O_CLOEXEC) != 0) return fail(errno, "pipe2");
-  Fd announced(announce[0]);
-  Fd announcing(announce[1]);
-  pid_t outer = -1;
-  const int error = spawn(launch, announcing.get(), &outer);
-  if (error != 0) return fail(error, "posix_spawn");
-  announcing.reset();
-  // The outer half lives for a millisecond or two. Where it fails it has told so itself, unless it was killed.
-  int status = 0;
-  while (waitpid(outer, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFSIGNALED(status)) fail(ECHILD, "killed by a signal");
-  pid_t init = -1;
-  if (read(announced.get(), &init, sizeof init) != sizeof init) return Fd();
-  // Nobody else reaps it, so the number is still its own.
-  return Fd(static_cast<int>(syscall(SYS_pidfd_open, init, 0)));
+void report_failure(const Launch& launch, int error, const char* op) {
+  report_error(launch.control.get(), failure_with(error, "spawn", op, launch.init_path.c_str()));
 }
+
+// Nobody else reaps our children, so a number is theirs until we do.
+Fd open_pidfd(pid_t pid) { return Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
 
 // Starts sandboxes and reaps their PID 1s. It is the process that has to reap, not the worker or event loop that asked for
 // the sandbox: those may be gone by then.
@@ -113,10 +101,15 @@ class LaunchThread {
       epoll_event events[32];
       const int count = epoll_wait(epoll_.get(), events, 32, -1);
       for (int i = 0; i < count; i++) {
-        if (events[i].data.fd == wake_.get()) {
+        const int fd = events[i].data.fd;
+        if (fd == wake_.get()) {
           take_launches();
+        } else if (const auto outer = outers_.find(fd); outer != outers_.end()) {
+          const Outer ended = std::move(outer->second);
+          outers_.erase(outer);
+          outer_ended(unwatch(fd), ended);
         } else {
-          reap(Fd(events[i].data.fd));
+          reap(unwatch(fd));
         }
       }
     }
@@ -129,39 +122,99 @@ class LaunchThread {
     epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
   }
 
+  // Closing alone is not enough. vfork's parent goes on as soon as the child executes, which is before the kernel closes
+  // the child's copies of our descriptors: one that is still watched would be reported until then, under a number that is
+  // somebody else's by now.
+  Fd unwatch(int fd) {
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    return Fd(fd);
+  }
+
   void take_launches() {
     uint64_t count;
     (void)!read(wake_.get(), &count, sizeof count);
     for (;;) {
       std::unique_lock lock(mutex_);
       if (queue_.empty()) return;
-      const Launch launch = std::move(queue_.front());
+      Launch launch = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      Fd init = carry_out(launch);
-      if (init) watch(init.release());
+      start(std::move(launch));
+    }
+  }
+
+  void start(Launch launch) {
+    int announce[2];
+    if (pipe2(announce, O_CLOEXEC) != 0) return report_failure(launch, errno, "pipe2");
+    Fd announced(announce[0]);
+    Fd announcing(announce[1]);
+    pid_t pid = -1;
+    const int error = spawn(launch, announcing.get(), &pid);
+    if (error != 0) return report_failure(launch, error, "posix_spawn");
+    announcing.reset();
+    Fd pidfd = open_pidfd(pid);
+    if (!pidfd) {
+      report_failure(launch, errno, "pidfd_open");
+      kill(pid, SIGKILL);
+      return outer_ended(pid, {std::move(launch), std::move(announced)});
+    }
+    // It may wait for its plan for a while: others are started meanwhile.
+    outers_.emplace(pidfd.get(), Outer{std::move(launch), std::move(announced)});
+    watch(pidfd.release());
+  }
+
+  void outer_ended(const Fd& pidfd, const Outer& outer) {
+    siginfo_t status = {};
+    waitid(kPidfd, static_cast<id_t>(pidfd.get()), &status, WEXITED);
+    // Where it fails it has told so itself, unless it was killed.
+    if (status.si_code != CLD_EXITED) report_failure(outer.launch, ECHILD, "killed by a signal");
+    adopt(outer);
+  }
+
+  // Without a descriptor to wait with.
+  void outer_ended(pid_t pid, const Outer& outer) {
+    wait_for(pid);
+    adopt(outer);
+  }
+
+  // From now on PID 1 is ours to reap.
+  void adopt(const Outer& outer) {
+    pid_t init = -1;
+    if (read(outer.announced.get(), &init, sizeof init) != sizeof init) return;
+    Fd pidfd = open_pidfd(init);
+    if (pidfd) return watch(pidfd.release());
+    report_failure(outer.launch, errno, "pidfd_open");
+    kill(init, SIGKILL);
+    wait_for(init);
+  }
+
+  void wait_for(pid_t pid) {
+    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
 
   // A pidfd is readable from the moment its process is a zombie (pidfd_open(2)).
-  void reap(Fd pidfd) {
+  void reap(const Fd& pidfd) {
     siginfo_t status = {};
-    waitid(static_cast<idtype_t>(3 /* P_PIDFD */), static_cast<id_t>(pidfd.get()), &status, WEXITED | WNOHANG);
+    waitid(kPidfd, static_cast<id_t>(pidfd.get()), &status, WEXITED | WNOHANG);
   }
+
+  static constexpr idtype_t kPidfd = static_cast<idtype_t>(3);  // P_PIDFD, which glibc names from 2.36 on
 
   Fd epoll_;
   Fd wake_;
   std::mutex mutex_;
   std::deque<Launch> queue_;
+  std::map<int, Outer> outers_;  // by pidfd; the thread's own
   std::thread thread_;
 };
 
 }  // namespace
 
-void launch_init(std::string init_path, Fd plan, Fd control) {
+void launch_init(std::string init_path, bool in_cgroup, Fd control) {
   // Never destroyed: it lives as long as the process, and nothing may join it at exit.
   static LaunchThread* const thread = new LaunchThread();
-  thread->push({std::move(init_path), std::move(plan), std::move(control)});
+  thread->push({std::move(init_path), in_cgroup, std::move(control)});
 }
 
 }  // namespace skillbox

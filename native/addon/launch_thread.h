@@ -8,10 +8,11 @@
 namespace skillbox {
 
 // Queues a launch and returns at once; what happens is told over `control` by init, or by the launch thread on its
-// behalf where init could not be started. Any thread may call this.
+// behalf where init could not be started. The plan is sent to `control` by the caller; `in_cgroup`: it names a cgroup. Any
+// thread may call this.
 //
 // One thread for the whole process, because a parent's death signal (PR_SET_PDEATHSIG) is bound to the thread that
 // started the child: with a thread of Node's pool, or a worker's, the sandbox would die with that thread.
-void launch_init(std::string init_path, Fd plan, Fd control);
+void launch_init(std::string init_path, bool in_cgroup, Fd control);
 
 }  // namespace skillbox

@@ -10,8 +10,9 @@
 //                is its death. Sets the sandbox up (the recipe in `set_up`), then starts programs for as long as the
 //                control socket is open.
 //
-//   supervisor ──exec/signal──▶ control (SEQPACKET) ──ready/listener/exited/error──▶ supervisor
-//   outer ──identity, detached mounts──▶ gate (SEQPACKET) ──▶ inner
+//   supervisor ──plan──▶ control (SEQPACKET) ──spawned──▶ supervisor               while the outer half lives
+//   supervisor ──exec/signal──▶ control ──ready/listener/exited/error──▶ supervisor
+//   outer ──plan, detached mounts──▶ gate (SEQPACKET) ──▶ inner
 //
 // Two kinds of failure stay apart: `error` and `exec_failed` are the sandbox's, `exited` is the program's.
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 #include "../sys/fd.h"
 #include "../sys/fd_passing.h"
 #include "../sys/syscalls.h"
+#include "gate.h"
 #include "launch_plan.h"
 #include "net_ns.h"
 #include "privileges.h"
@@ -41,37 +43,25 @@ namespace skillbox {
 namespace {
 
 constexpr int kControl = 3;
-constexpr int kPlan = 4;
-constexpr int kAnnounce = 5;
-constexpr size_t kFdsPerGateMessage = 200;
+constexpr int kAnnounce = 4;
 
 LaunchPlan plan;
-Fd trees[kMaxSources];
 
-Status read_plan() {
+Status read_plan(const Fd& memfd) {
   struct stat found;
-  if (fstat(kPlan, &found) != 0) return failure("plan", "fstat");
+  if (fstat(memfd.get(), &found) != 0) return failure("plan", "fstat");
   const size_t size = static_cast<size_t>(found.st_size);
-  void* bytes = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, kPlan, 0);
+  void* bytes = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, memfd.get(), 0);
   if (bytes == MAP_FAILED) return failure("plan", "mmap");
-  close(kPlan);
   return decode_launch_plan({static_cast<const uint8_t*>(bytes), size}, &plan);
 }
 
 // ---- the inner half -------------------------------------------------------------------------------------------------
 
-// Waits until the outer half has written the id maps, and takes the mounts that only it could make.
 Status pass_gate(int gate) {
-  size_t expected = plan.root_caller ? plan.source_count : 0;
-  size_t taken = 0;
-  do {
-    uint8_t byte;
-    int fds[kFdsPerGateMessage];
-    const ReceivedMessage message = receive_message(gate, {&byte, 1}, fds);
-    if (message.length != 1 || message.truncated) return failure_with(ECONNRESET, "gate", "receive");
-    for (size_t i = 0; i < message.fd_count; i++) trees[taken++].reset(fds[i]);
-  } while (taken < expected);
-  return success();
+  Fd memfd;
+  SKILLBOX_TRY(receive_plan(gate, &memfd));
+  return read_plan(memfd);
 }
 
 // The kernel kills us when the launch thread ends; what ended before this line shows as a closed socket.
@@ -93,17 +83,19 @@ Status name_host() {
 }
 
 // The recipe. Its order is the security property: identity before any file, the filesystem while there are
-// capabilities, the proof last.
+// capabilities, the proof last. What needs no plan comes first, since there may be none yet.
 Status set_up(int gate, ReportWriter* ready) {
+  SKILLBOX_TRY(bring_loopback_up());
   SKILLBOX_TRY(pass_gate(gate));
   SKILLBOX_TRY(take_identity(plan));
   SKILLBOX_TRY(refuse_inspection());
   SKILLBOX_TRY(follow_supervisor());
   SKILLBOX_TRY(name_host());
-  SKILLBOX_TRY(bring_loopback_up());
   Fd root;
+  TreeReceiver trees(gate);
   SKILLBOX_TRY(mount_skeleton(&root));
-  SKILLBOX_TRY(assemble_root(plan, root.get(), trees, kControl));
+  SKILLBOX_TRY(assemble_root(plan, root.get(), &trees, kControl));
+  if (plan.root_caller) SKILLBOX_TRY(trees.take_rest(plan.source_count));
   SKILLBOX_TRY(enter_root(root.get()));
   if (plan.egress) SKILLBOX_TRY(send_resolver_sockets(kControl));
   SKILLBOX_TRY(drop_privileges());
@@ -133,14 +125,14 @@ Status enter_cgroups() {
   return success();
 }
 
-Status clone_inner_half(pid_t* pid, Fd* pidfd) {
+Status clone_inner_half(bool in_cgroup, pid_t* pid, Fd* pidfd) {
   clone_args arguments = {};
   int pidfd_number = -1;
   arguments.flags = CLONE_PARENT | CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
                     CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
   arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd_number);
   Fd cgroup;
-  if (plan.cgroup_directory[0] != '\0') {
+  if (in_cgroup && plan.cgroup_directory[0] != '\0') {
     cgroup.reset(open(plan.cgroup_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!cgroup) return failure("cgroup", "open", plan.cgroup_directory);
     arguments.flags |= CLONE_INTO_CGROUP;
@@ -149,20 +141,6 @@ Status clone_inner_half(pid_t* pid, Fd* pidfd) {
   *pid = sys::clone3(arguments);
   if (*pid < 0) return failure("clone", "clone3");
   pidfd->reset(pidfd_number);
-  return success();
-}
-
-Status open_gate(int gate) {
-  const size_t count = plan.root_caller ? plan.source_count : 0;
-  size_t sent = 0;
-  do {
-    const size_t batch = count - sent < kFdsPerGateMessage ? count - sent : kFdsPerGateMessage;
-    int fds[kFdsPerGateMessage];
-    for (size_t i = 0; i < batch; i++) fds[i] = trees[sent + i].get();
-    const uint8_t byte = 1;
-    if (!send_message(gate, {&byte, 1}, {fds, batch})) return failure("gate", "send");
-    sent += batch;
-  } while (sent < count);
   return success();
 }
 
@@ -175,12 +153,39 @@ Status report_spawned(pid_t pid, int pidfd, OutsideIdentity outside) {
   return success();
 }
 
+// The supervisor may have thought better of it: then there is no plan, and nothing to tell.
+Status await_plan(Fd* memfd, bool* given_up) {
+  uint8_t bytes[4];
+  int fd = -1;
+  const ReceivedMessage message = receive_message(kControl, bytes, {&fd, 1});
+  memfd->reset(fd);
+  *given_up = message.length == 0;
+  if (*given_up) return success();
+  if (message.length < 0 || !*memfd) return failure_with(EBADMSG, "plan", "receive");
+  return read_plan(*memfd);
+}
+
+Status hand_over(pid_t pid, const Fd& pidfd, const Fd& memfd, int gate) {
+  const OutsideIdentity outside = outside_identity(plan, pid);
+  SKILLBOX_TRY(report_spawned(pid, pidfd.get(), outside));
+  SKILLBOX_TRY(write_id_maps(pid, plan, outside));
+  SKILLBOX_TRY(send_plan(gate, memfd.get()));
+  if (!plan.root_caller) return success();
+  TreeSender trees(gate);
+  return send_all_sources(plan, outside, &trees);
+}
+
 // `outer_gate` outlives a failure until that is told: PID 1 takes a closed gate for a failure of its own.
-Status outer_half(Fd& outer_gate) {
-  SKILLBOX_TRY(read_plan());
+Status outer_half(bool in_cgroup, Fd& outer_gate) {
   // A caller's groups open doors that its uid does not: /etc/shadow is readable to the group shadow.
-  if (plan.root_caller && setgroups(0, nullptr) != 0) return failure("identity", "setgroups");
-  SKILLBOX_TRY(enter_cgroups());
+  if (geteuid() == 0 && setgroups(0, nullptr) != 0) return failure("identity", "setgroups");
+  Fd memfd;
+  bool given_up = false;
+  if (in_cgroup) {
+    SKILLBOX_TRY(await_plan(&memfd, &given_up));
+    if (given_up) return success();
+    SKILLBOX_TRY(enter_cgroups());
+  }
   int gate[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gate) != 0) return failure("gate", "socketpair");
   outer_gate.reset(gate[0]);
@@ -188,7 +193,7 @@ Status outer_half(Fd& outer_gate) {
 
   pid_t pid;
   Fd pidfd;
-  SKILLBOX_TRY(clone_inner_half(&pid, &pidfd));
+  SKILLBOX_TRY(clone_inner_half(in_cgroup, &pid, &pidfd));
   if (pid == 0) {
     outer_gate.reset();
     close(kAnnounce);
@@ -198,21 +203,17 @@ Status outer_half(Fd& outer_gate) {
 
   // From here on a failure closes the gate, and PID 1 ends of itself.
   if (write(kAnnounce, &pid, sizeof pid) != sizeof pid) return failure("spawn", "announce");
-  const OutsideIdentity outside = outside_identity(plan, pid);
-  SKILLBOX_TRY(report_spawned(pid, pidfd.get(), outside));
-  SKILLBOX_TRY(write_id_maps(pid, plan, outside));
-  if (plan.root_caller) SKILLBOX_TRY(clone_all_sources(plan, outside, trees));
-  return open_gate(outer_gate.get());
+  if (!in_cgroup) SKILLBOX_TRY(await_plan(&memfd, &given_up));
+  return given_up ? success() : hand_over(pid, pidfd, memfd, outer_gate.get());
 }
 
-int main_program() {
+int main_program(bool in_cgroup) {
   fcntl(kControl, F_SETFD, FD_CLOEXEC);
-  fcntl(kPlan, F_SETFD, FD_CLOEXEC);
   fcntl(kAnnounce, F_SETFD, FD_CLOEXEC);
   // Whatever else the caller leaked to us must not be there when the first byte of the program runs.
   sys::close_range(kAnnounce + 1, ~0U, 0);
   Fd outer_gate;
-  const Status status = outer_half(outer_gate);
+  const Status status = outer_half(in_cgroup, outer_gate);
   if (status.ok()) return 0;
   report_error(kControl, status);
   return 1;
@@ -224,5 +225,5 @@ int main_program() {
 
 int main(int argc, char** argv) {
   if (argc >= 2 && strcmp(argv[1], "--probe") == 0) return skillbox::probe_main(argc, argv);
-  return skillbox::main_program();
+  return skillbox::main_program(argc >= 2 && strcmp(argv[1], "--cgroup") == 0);
 }

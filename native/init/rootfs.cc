@@ -17,24 +17,30 @@ namespace skillbox {
 
 namespace {
 
-// Names that exist only while the root is assembled. The scaffold is a tmpfs of its own, so that what comes from it lives
-// on when it is detached: a directory that was removed cannot be read any more, not even as the layer of an overlay.
-constexpr const char* kScaffold = ".scaffold";
-constexpr const char* kEmptyDirectory = ".scaffold/empty";
-constexpr const char* kMaskDirectory = ".scaffold/masked-directory";
-constexpr const char* kMaskFile = ".scaffold/masked-file";
+// Where the scaffold is mounted: the plan's own /proc comes to lie over it, and nobody inside may take that away. To detach
+// it would hold every launch up for a grace period of the kernel's (0.3 ms).
+constexpr const char* kScaffold = "proc";
+// A name that exists only while the root is assembled.
 constexpr const char* kUpper = ".upper";
 
 constexpr size_t kMaxOwnFilesystems = 512;
 
+// Empty things to cover others with, in a tmpfs of their own.
+struct Scaffold {
+  Fd directory;         // readable
+  Fd masked_directory;  // not even that
+  Fd masked_file;
+};
+
 struct Assembly {
   const LaunchPlan& plan;
   int root;
-  Fd* trees;
+  TreeReceiver* trees;
   int control;
   // Devices of the file systems that this launch made. Only there may a mount point be created: never on the host.
   dev_t own_devices[kMaxOwnFilesystems];
   size_t own_device_count;
+  Scaffold scaffold;
 };
 
 const char* relative(const char* target) {
@@ -130,11 +136,7 @@ Status set_attributes(int tree, uint64_t set, const char* target) {
 
 // A detached tree of the source, whoever had to make it.
 Status take_tree(const Assembly& assembly, uint32_t index, Fd* tree) {
-  if (assembly.plan.root_caller) {
-    *tree = std::move(assembly.trees[index]);
-    if (!*tree) return failure_with(EBADF, "rootfs", "use twice", assembly.plan.sources[index].path);
-    return success();
-  }
+  if (assembly.plan.root_caller) return assembly.trees->take(assembly.plan, index, tree);
   return clone_source(assembly.plan.sources[index], tree);
 }
 
@@ -233,10 +235,8 @@ Status mount_overlay_read(const Assembly& assembly, const Operation& operation) 
   Fd lower;
   SKILLBOX_TRY(open_lower(assembly, operation, &lower));
   // Without an upper layer overlayfs wants two lower ones.
-  const Fd empty(open_inside(assembly, kEmptyDirectory, O_PATH | O_DIRECTORY));
-  if (!empty) return failure("rootfs", "open", kEmptyDirectory);
   char layers[64];
-  snprintf(layers, sizeof layers, "/proc/self/fd/%d:/proc/self/fd/%d", lower.get(), empty.get());
+  snprintf(layers, sizeof layers, "/proc/self/fd/%d:/proc/self/fd/%d", lower.get(), assembly.scaffold.directory.get());
   return mount_overlay(assembly, operation, layers, nullptr, nullptr);
 }
 
@@ -293,9 +293,7 @@ Status mount_overlay_write(const Assembly& assembly, const Operation& operation,
   return success();
 }
 
-Status clone_inside(const Assembly& assembly, const char* path, Fd* tree) {
-  const Fd place(open_inside(assembly, relative(path), O_PATH | O_NOFOLLOW));
-  if (!place) return failure("rootfs", "open", path);
+Status clone_place(const Fd& place, const char* path, Fd* tree) {
   tree->reset(sys::open_tree(place.get(), "", AT_EMPTY_PATH | sys::OPEN_TREE_CLONE_ | sys::AT_RECURSIVE_ | O_CLOEXEC));
   if (!*tree) return failure("rootfs", "open_tree", path);
   return success();
@@ -307,14 +305,18 @@ Status mask(const Assembly& assembly, const Operation& operation) {
   struct stat found;
   if (fstat(place.get(), &found) != 0) return failure("rootfs", "fstat", operation.target);
   Fd tree;
-  SKILLBOX_TRY(clone_inside(assembly, S_ISDIR(found.st_mode) ? kMaskDirectory : kMaskFile, &tree));
+  const Scaffold& scaffold = assembly.scaffold;
+  SKILLBOX_TRY(
+      clone_place(S_ISDIR(found.st_mode) ? scaffold.masked_directory : scaffold.masked_file, operation.target, &tree));
   SKILLBOX_TRY(set_attributes(tree.get(), operation.attributes | sys::MOUNT_ATTR_RDONLY_, operation.target));
   return attach(assembly, tree.get(), operation.target);
 }
 
 Status make_read_only(const Assembly& assembly, const Operation& operation) {
+  const Fd place(open_inside(assembly, relative(operation.target), O_PATH | O_NOFOLLOW));
+  if (!place) return failure("rootfs", "open", operation.target);
   Fd tree;
-  SKILLBOX_TRY(clone_inside(assembly, operation.target, &tree));
+  SKILLBOX_TRY(clone_place(place, operation.target, &tree));
   SKILLBOX_TRY(set_attributes(tree.get(), operation.attributes | sys::MOUNT_ATTR_RDONLY_, operation.target));
   return attach(assembly, tree.get(), operation.target);
 }
@@ -347,8 +349,8 @@ Status carry_out(Assembly* assembly, const Operation& operation, uint32_t index)
   return failure_with(EINVAL, "rootfs", "unknown operation", operation.target);
 }
 
-Status make_scaffold(const Assembly& assembly) {
-  if (mkdirat(assembly.root, kScaffold, 0700) != 0) return failure("rootfs", "mkdir", kScaffold);
+Status make_scaffold(Assembly* assembly) {
+  if (mkdirat(assembly->root, kScaffold, 0755) != 0) return failure("rootfs", "mkdir", kScaffold);
   Operation tmpfs = {};
   tmpfs.size = 64 << 10;
   tmpfs.inodes = 16;
@@ -356,11 +358,19 @@ Status make_scaffold(const Assembly& assembly) {
   tmpfs.attributes = sys::MOUNT_ATTR_NOSUID_ | sys::MOUNT_ATTR_NODEV_;
   Fd mount;
   SKILLBOX_TRY(make_filesystem("tmpfs", tmpfs, &mount));
-  SKILLBOX_TRY(attach(assembly, mount.get(), kScaffold));
-  if (mkdirat(assembly.root, kEmptyDirectory, 0755) != 0) return failure("rootfs", "mkdir", kEmptyDirectory);
-  if (mkdirat(assembly.root, kMaskDirectory, 0) != 0) return failure("rootfs", "mkdir", kMaskDirectory);
-  const Fd file(openat(assembly.root, kMaskFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0));
-  if (!file) return failure("rootfs", "create", kMaskFile);
+  SKILLBOX_TRY(attach(*assembly, mount.get(), kScaffold));
+  Scaffold& scaffold = assembly->scaffold;
+  const auto directory = [&](const char* name, mode_t mode, Fd* opened) {
+    if (mkdirat(mount.get(), name, mode) != 0) return failure("rootfs", "mkdir", name);
+    opened->reset(openat(mount.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    return *opened ? success() : failure("rootfs", "open", name);
+  };
+  SKILLBOX_TRY(directory("empty", 0755, &scaffold.directory));
+  SKILLBOX_TRY(directory("masked-directory", 0, &scaffold.masked_directory));
+  const Fd file(openat(mount.get(), "masked-file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0));
+  if (!file) return failure("rootfs", "create", "masked-file");
+  scaffold.masked_file.reset(openat(mount.get(), "masked-file", O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!scaffold.masked_file) return failure("rootfs", "open", "masked-file");
   return success();
 }
 
@@ -381,16 +391,15 @@ Status mount_skeleton(Fd* root) {
   return success();
 }
 
-Status assemble_root(const LaunchPlan& plan, int root, Fd* trees, int control) {
-  Assembly assembly = {plan, root, trees, control, {}, 0};
+Status assemble_root(const LaunchPlan& plan, int root, TreeReceiver* trees, int control) {
+  Assembly assembly = {plan, root, trees, control, {}, 0, {}};
   SKILLBOX_TRY(remember_own(&assembly, root, "/"));
-  SKILLBOX_TRY(make_scaffold(assembly));
+  SKILLBOX_TRY(make_scaffold(&assembly));
   for (size_t i = 0; i < plan.operation_count; i++) {
     const Operation& operation = plan.operations[i];
     const Status status = carry_out(&assembly, operation, static_cast<uint32_t>(i));
     if (!status.ok() && !(operation.optional && status.error == ENOENT)) return status;
   }
-  SKILLBOX_TRY(detach_and_remove(assembly, kScaffold));
   sys::mount_attr_ read_only = {};
   read_only.attr_set = sys::MOUNT_ATTR_RDONLY_;
   if (sys::mount_setattr(root, "", AT_EMPTY_PATH, read_only) != 0) return failure("rootfs", "mount_setattr", "/");

@@ -23,8 +23,48 @@ bool kind_matches(SourceKind kind, mode_t mode) {
   return false;
 }
 
+// Nearly always one owner for all grants, so one namespace.
+class IdmapNamespace {
+ public:
+  explicit IdmapNamespace(OutsideIdentity outside) : outside_(outside) {}
+  IdmapNamespace(const IdmapNamespace&) = delete;
+  IdmapNamespace& operator=(const IdmapNamespace&) = delete;
+  ~IdmapNamespace() { reap_holders(); }
+
+  Status apply(int tree, const Source& source) {
+    if (!namespace_ || uid_ != source.owner_uid || gid_ != source.owner_gid) {
+      SKILLBOX_TRY(make_idmap_namespace(source.owner_uid, source.owner_gid, outside_, &namespace_));
+      uid_ = source.owner_uid;
+      gid_ = source.owner_gid;
+    }
+    sys::mount_attr_ attributes = {};
+    attributes.attr_set = sys::MOUNT_ATTR_IDMAP_;
+    attributes.userns_fd = static_cast<uint64_t>(namespace_.get());
+    if (sys::mount_setattr(tree, "", AT_EMPTY_PATH | sys::AT_RECURSIVE_, attributes) != 0) {
+      return failure("sources", "idmap", source.path);
+    }
+    return success();
+  }
+
+ private:
+  OutsideIdentity outside_;
+  Fd namespace_;
+  uint32_t uid_ = 0;
+  uint32_t gid_ = 0;
+};
+
+bool is_upper(const LaunchPlan& plan, size_t source) {
+  for (size_t i = 0; i < plan.operation_count; i++) {
+    if (plan.operations[i].upper == source) return true;
+  }
+  return false;
+}
+
 // Upper and work of an overlay on disk belong to whoever writes through the overlay.
-Status prepare_upper(int directory, OutsideIdentity outside, const char* path) {
+Status prepare_upper(int tree, OutsideIdentity outside, const char* path) {
+  const Fd opened(openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened) return failure("sources", "open", path);
+  const int directory = opened.get();
   for (const char* name : {"upper", "work"}) {
     if (mkdirat(directory, name, 0700) != 0) return failure("sources", "mkdir", path);
     if (fchownat(directory, name, outside.uid, outside.gid, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -57,35 +97,17 @@ Status clone_source(const Source& source, Fd* tree) {
   return success();
 }
 
-Status clone_all_sources(const LaunchPlan& plan, OutsideIdentity outside, Fd* trees) {
-  Fd idmap;
-  uint32_t idmap_uid = 0;
-  uint32_t idmap_gid = 0;
+Status send_all_sources(const LaunchPlan& plan, OutsideIdentity outside, TreeSender* trees) {
+  IdmapNamespace idmap(outside);
   for (size_t i = 0; i < plan.source_count; i++) {
     const Source& source = plan.sources[i];
-    SKILLBOX_TRY(clone_source(source, &trees[i]));
-    if (!source.idmapped) continue;
-    // Nearly always one owner for all grants, so one namespace.
-    if (!idmap || idmap_uid != source.owner_uid || idmap_gid != source.owner_gid) {
-      SKILLBOX_TRY(make_idmap_namespace(source.owner_uid, source.owner_gid, outside, &idmap));
-      idmap_uid = source.owner_uid;
-      idmap_gid = source.owner_gid;
-    }
-    sys::mount_attr_ attributes = {};
-    attributes.attr_set = sys::MOUNT_ATTR_IDMAP_;
-    attributes.userns_fd = static_cast<uint64_t>(idmap.get());
-    if (sys::mount_setattr(trees[i].get(), "", AT_EMPTY_PATH | sys::AT_RECURSIVE_, attributes) != 0) {
-      return failure("sources", "idmap", source.path);
-    }
+    Fd tree;
+    SKILLBOX_TRY(clone_source(source, &tree));
+    if (source.idmapped) SKILLBOX_TRY(idmap.apply(tree.get(), source));
+    if (is_upper(plan, i)) SKILLBOX_TRY(prepare_upper(tree.get(), outside, source.path));
+    SKILLBOX_TRY(trees->add(std::move(tree)));
   }
-  for (size_t i = 0; i < plan.operation_count; i++) {
-    const uint32_t upper = plan.operations[i].upper;
-    if (upper == kNoSource) continue;
-    const Fd directory(openat(trees[upper].get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory) return failure("sources", "open", plan.sources[upper].path);
-    SKILLBOX_TRY(prepare_upper(directory.get(), outside, plan.sources[upper].path));
-  }
-  return success();
+  return trees->flush();
 }
 
 }  // namespace skillbox

@@ -3,6 +3,7 @@
 
 #include "../sys/fd.h"
 #include "../sys/status.h"
+#include "gate.h"
 #include "launch_plan.h"
 #include "user_ns.h"
 
@@ -14,7 +15,7 @@ Status open_source(const Source& source, Fd* file);
 // A detached copy of the mount below the source, with its submounts.
 Status clone_source(const Source& source, Fd* tree);
 
-// For a root caller, outside: every source as a detached tree, idmapped where the plan says so.
-Status clone_all_sources(const LaunchPlan& plan, OutsideIdentity outside, Fd* trees);
+// For a root caller, outside: every source as a detached tree, idmapped where the plan says so, in the plan's order.
+Status send_all_sources(const LaunchPlan& plan, OutsideIdentity outside, TreeSender* trees);
 
 }  // namespace skillbox

@@ -62,10 +62,14 @@ Status make_idmap_namespace(uint32_t owner_uid, uint32_t owner_gid, OutsideIdent
     namespace_fd->reset(open(path, O_RDONLY | O_CLOEXEC));
     if (!*namespace_fd) status = failure("user_ns", "open", "ns/user");
   }
+  // The namespace lives on with its descriptor. To wait for the death here would hold the launch up for a millisecond.
   kill(holder, SIGKILL);
-  while (waitpid(holder, nullptr, 0) < 0 && errno == EINTR) {
-  }
   return status;
+}
+
+void reap_holders() {
+  while (waitpid(-1, nullptr, 0) >= 0 || errno == EINTR) {
+  }
 }
 
 }  // namespace skillbox

@@ -109,10 +109,13 @@ export interface OverlayCommit {
 }
 
 export interface Binding {
-  /** Starts skillbox-init; `onMessage` gets undefined once, when the other end is gone. */
+  /**
+   * Starts skillbox-init, whose first message has to bring the plan (a memfd); `inCgroup`: which names a cgroup. `onMessage` gets
+   * undefined once, when the other end is gone.
+   */
   launch(
     initPath: string,
-    plan: Uint8Array,
+    inCgroup: boolean,
     onMessage: (message: Uint8Array | undefined, fds: readonly number[]) => void,
   ): Channel;
   /** Takes the pidfd over, and says when the process and, for a PID 1, all in its namespace are gone. */

@@ -72,6 +72,11 @@ export function decodeReport(message: Uint8Array): InitReport {
   }
 }
 
+/** The first message, with the launch plan beside it; its bytes say nothing. */
+export function encodeSetUpRequest(): Uint8Array {
+  return words(0);
+}
+
 /** exec, with the process plan and, unless that asks for a terminal, descriptors 0-2 beside it. */
 export function encodeExecRequest(): Uint8Array {
   return words(1);

@@ -10,14 +10,14 @@ import {
   decodeReport,
   encodeExecRequest,
   encodeOpenRequest,
+  encodeSetUpRequest,
   encodeSignalRequest,
   encodeSocketsRequest,
   type ExitReport,
   type InitReport,
 } from "./reports.js";
 
-export interface LaunchOptions {
-  readonly native: Native;
+export interface SetUp {
   readonly plan: LaunchPlan;
   /** cgroup.procs files to enter (v1), or a directory to clone into (v2). */
   readonly cgroup: { readonly files: readonly string[]; readonly directory: string | undefined };
@@ -33,10 +33,12 @@ export interface NetworkEnd {
   addSockets(family: 4 | 6, protocol: "tcp" | "udp", fds: readonly number[]): void;
 }
 
-/** One PID 1 and its control socket. Everything inside ends with it, and it ends with this object or this process. */
+/**
+ * One PID 1 and its control socket. Everything inside ends with it, and it ends with this object or this process. It is launched
+ * before it is known what is to be in it, since the kernel takes a millisecond to make its namespaces.
+ */
 export class Sandbox {
   readonly #native: Native;
-  readonly #options: LaunchOptions;
   readonly #channel: Channel;
   readonly #ready = new Deferred<readonly string[]>();
   readonly #closed = new Deferred<undefined>();
@@ -45,29 +47,37 @@ export class Sandbox {
   readonly #terminals = new Map<number, (master: number) => void>();
   readonly #uppers = new Map<number, number>();
   readonly #opening = new Map<number, Deferred<number>>();
+  #onListener: SetUp["onListener"];
+  #network: NetworkEnd | undefined;
   #nextOpen = 1;
   #pid: number | undefined;
   #failure: SkillboxError | undefined;
 
-  private constructor(options: LaunchOptions) {
-    this.#native = options.native;
-    this.#options = options;
-    const bytes = encodeLaunch(options.plan, {
-      rootCaller: process.geteuid?.() === 0,
-      outside: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
-      sources: sourceFacts(options.plan),
-      cgroupFiles: options.cgroup.files,
-      cgroupDirectory: options.cgroup.directory,
-    });
-    this.#channel = options.native.binding.launch(options.native.initPath, bytes, (message, fds) => {
+  private constructor(native: Native, inCgroup: boolean) {
+    this.#native = native;
+    this.#channel = native.binding.launch(native.initPath, inCgroup, (message, fds) => {
       if (message === undefined) this.#gone();
       else this.#receive(decodeReport(message), fds);
     });
   }
 
-  /** Starts the launch; {@link exec} may be called at once. */
-  static launch(options: LaunchOptions): Sandbox {
-    return new Sandbox(options);
+  /** To be followed by {@link setUp}, or {@link close}. `inCgroup`: it has to be born in one, so it waits for that. */
+  static launch(native: Native, { inCgroup }: { readonly inCgroup: boolean }): Sandbox {
+    return new Sandbox(native, inCgroup);
+  }
+
+  /** Once. {@link exec} may be called at once. */
+  setUp(request: SetUp): void {
+    this.#onListener = request.onListener;
+    this.#network = request.network;
+    const plan = encodeLaunch(request.plan, {
+      rootCaller: process.geteuid?.() === 0,
+      outside: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
+      sources: sourceFacts(request.plan),
+      cgroupFiles: request.cgroup.files,
+      cgroupDirectory: request.cgroup.directory,
+    });
+    this.#send(encodeSetUpRequest(), "skillbox-plan", plan, []);
   }
 
   /** The layers that PID 1 has confirmed. Rejects with ERR_LAUNCH or ERR_HOST when the sandbox does not come up. */
@@ -105,12 +115,7 @@ export class Sandbox {
     const exit = new Deferred<ExitReport>();
     this.#exits.set(plan.id, exit);
     if (onTerminal !== undefined) this.#terminals.set(plan.id, onTerminal);
-    const memfd = this.#native.binding.memfd("skillbox-process", encodeProcess(plan));
-    try {
-      this.#channel.send(encodeExecRequest(), [memfd, ...stdio]);
-    } finally {
-      this.#native.binding.closeFd(memfd);
-    }
+    this.#send(encodeExecRequest(), "skillbox-process", encodeProcess(plan), stdio);
     return await exit.promise;
   }
 
@@ -152,6 +157,16 @@ export class Sandbox {
     this.#uppers.clear();
   }
 
+  /** A plan may be longer than a message: it goes along as a file. */
+  #send(request: Uint8Array, name: string, plan: Uint8Array, fds: readonly number[]): void {
+    const memfd = this.#native.binding.memfd(name, plan);
+    try {
+      this.#channel.send(request, [memfd, ...fds]);
+    } finally {
+      this.#native.binding.closeFd(memfd);
+    }
+  }
+
   #receive(report: InitReport, fds: readonly number[]): void {
     const [fd] = fds;
     switch (report.type) {
@@ -170,16 +185,15 @@ export class Sandbox {
         return;
       case "listener":
         if (fd === undefined) return;
-        if (this.#options.onListener === undefined) this.#native.binding.closeFd(fd);
-        else this.#options.onListener(report.process, fd);
+        if (this.#onListener === undefined) this.#native.binding.closeFd(fd);
+        else this.#onListener(report.process, fd);
         return;
       case "resolver":
-        if (this.#options.network !== undefined) this.#options.network.serveResolver(fds);
+        if (this.#network !== undefined) this.#network.serveResolver(fds);
         else fds.forEach((extra) => this.#native.binding.closeFd(extra));
         return;
       case "sockets":
-        if (this.#options.network !== undefined)
-          this.#options.network.addSockets(report.family, report.protocol, fds);
+        if (this.#network !== undefined) this.#network.addSockets(report.family, report.protocol, fds);
         else fds.forEach((extra) => this.#native.binding.closeFd(extra));
         return;
       case "opened": {

@@ -75,13 +75,19 @@ export class Session<Preparation extends SandboxPreparation = SandboxPreparation
     const runId = newRunId();
     const trail = AuditTrail.open(native.binding, runId, request.policy.audit, request);
     const storage = new OverlayStorage(runId);
+    let sandbox: Sandbox | undefined;
     let cgroup: Cgroup | undefined;
+    let overlays: Overlays | undefined;
+    let session: Session<Preparation> | undefined;
     const release = async (): Promise<void> => {
+      overlays?.close();
+      await sandbox?.close();
       await cgroup?.remove();
       await storage.remove();
       trail.close();
     };
     try {
+      sandbox = Sandbox.launch(native, { inCgroup: mayNeedCgroup(request.policy) });
       const preparation = request.prepare({
         policy: request.policy,
         cwd: request.cwd,
@@ -91,20 +97,15 @@ export class Session<Preparation extends SandboxPreparation = SandboxPreparation
         makeUpper: await upperMaker(native, request.policy, storage),
       });
       cgroup = await openCgroup(runId, preparation);
-      const overlays = Overlays.open(native.binding, preparation.plan);
-      const { sandbox, gateway } = await launch(native, request, preparation, cgroup, trail);
+      overlays = Overlays.open(native.binding, preparation.plan);
+      const gateway = await setUp(native, sandbox, request, preparation, cgroup, trail);
       const parts = { runId, preparation, trail, cgroup, native, overlays, sandbox, gateway, release };
-      const session = new Session(parts);
-      try {
-        if (gateway?.hasPorts === true) await openPorts(sandbox, gateway);
-        trail.write("run.start", trail.isKept ? runStart(request, preparation) : {});
-        return session;
-      } catch (error) {
-        await session.close();
-        throw error;
-      }
+      session = new Session(parts);
+      if (gateway?.hasPorts === true) await openPorts(sandbox, gateway);
+      trail.write("run.start", trail.isKept ? runStart(request, preparation) : {});
+      return session;
     } catch (error) {
-      await release();
+      await (session === undefined ? release() : session.close());
       throw error;
     }
   }
@@ -149,8 +150,6 @@ export class Session<Preparation extends SandboxPreparation = SandboxPreparation
 
   async #close(): Promise<void> {
     this.#gateway?.close();
-    this.#overlays.close();
-    await this.sandbox.close();
     await this.#release();
   }
 }
@@ -197,49 +196,48 @@ async function openCgroup(runId: string, { limits }: SandboxPreparation): Promis
     : createCgroup({ runId, memoryBytes, cpus });
 }
 
-interface Launched {
-  readonly sandbox: Sandbox;
-  readonly gateway: Gateway | undefined;
+/** Where a limit is only wished for, there may be none. */
+function mayNeedCgroup({ resources }: Policy): boolean {
+  return resources.memory !== undefined || resources.cpus !== undefined;
 }
 
-async function launch(
+async function setUp(
   native: Native,
+  sandbox: Sandbox,
   request: AnyRequest,
   { plan, filter, arch }: SandboxPreparation,
   cgroup: Cgroup | undefined,
   trail: AuditTrail,
-): Promise<Launched> {
+): Promise<Gateway | undefined> {
   const gateway = await openGateway(native.binding, plan, request, trail, (family, protocol, count) => {
     sandbox.requestSockets(family, protocol, count);
   });
   const directory = cgroup?.directory;
-  const sandbox = Sandbox.launch({
-    native,
-    plan,
-    // On cgroup2 cloning into it saves moving a process, which costs a grace period of the kernel's.
-    cgroup: { directory, files: directory === undefined ? (cgroup?.procsFiles ?? []) : [] },
-    network: gateway,
-    onListener: (program, listener) => {
-      trail.supervise({
-        listener,
-        init: sandbox.pid ?? 0,
-        view,
-        verdicts: filter.verdicts,
-        onHeld: gateway && ((call) => gateway.judge(call)),
-        program: request.argv === undefined ? program : 0,
-      });
-    },
-  });
-  // While PID 1 sets the sandbox up.
-  const view = encodeAuditView(plan);
   try {
+    sandbox.setUp({
+      plan,
+      // On cgroup2 cloning into it saves moving a process, which costs a grace period of the kernel's.
+      cgroup: { directory, files: directory === undefined ? (cgroup?.procsFiles ?? []) : [] },
+      network: gateway,
+      onListener: (program, listener) => {
+        trail.supervise({
+          listener,
+          init: sandbox.pid ?? 0,
+          view,
+          verdicts: filter.verdicts,
+          onHeld: gateway && ((call) => gateway.judge(call)),
+          program: request.argv === undefined ? program : 0,
+        });
+      },
+    });
+    // While PID 1 sets the sandbox up.
+    const view = encodeAuditView(plan);
     if (plan.seccomp.listener) await trail.prepare(arch);
   } catch (error) {
     gateway?.close();
-    await sandbox.close();
     throw error;
   }
-  return { sandbox, gateway };
+  return gateway;
 }
 
 function runStart({ policy, argv = [], cwd }: AnyRequest, { limits, filter }: SandboxPreparation): object {

@@ -67,12 +67,9 @@ export async function launchEdited(
 }
 
 function launch(plan: LaunchPlan): Sandbox {
-  return Sandbox.launch({
-    native: loadNative(),
-    plan,
-    cgroup: { files: [], directory: undefined },
-    onListener: undefined,
-  });
+  const sandbox = Sandbox.launch(loadNative(), { inCgroup: false });
+  sandbox.setUp({ plan, cgroup: { files: [], directory: undefined }, onListener: undefined });
+  return sandbox;
 }
 
 /** The launcher takes a caller whose uid it cannot see for an ordinary one with uid 0. */
