@@ -1,6 +1,6 @@
 import { SkillboxError } from "../errors.js";
 import type { PlannedMount } from "../plan/compile.js";
-import { sandboxHome } from "../plan/system-mounts.js";
+import { sandboxPersona } from "../plan/persona.js";
 import { quoted } from "../policy/display.js";
 import type { EgressRule, Policy } from "../policy/policy.js";
 import { formatSize } from "../policy/units.js";
@@ -45,7 +45,7 @@ function asJson(
     program: process.candidates,
     mounts: mounts.map(({ access, source, target, reason }) => ({ access, source, target, reason })),
     denied: filesystem.denials.map(({ path }) => path),
-    scratch: { paths: ["/tmp", sandboxHome, "/dev/shm"], bytes: policy.filesystem.tmpBytes },
+    scratch: { paths: ["/tmp", sandboxPersona.home, "/dev/shm"], bytes: policy.filesystem.tmpBytes },
     limits: limits.enforced,
     environment: process.env,
     syscalls: { profile: policy.syscalls.profile, instructions: filter.instructions },
@@ -66,7 +66,7 @@ function asText(policy: Policy, preparation: Preparation): string {
           : `read     ${policy.filesystem.root} as the root directory`,
         ...mounts.map(describeMount),
         ...filesystem.denials.map(({ path }) => `deny     ${path}`),
-        `private  /tmp, ${sandboxHome} and /dev/shm, ${formatSize(policy.filesystem.tmpBytes)} each, gone after the run`,
+        `private  /tmp, ${sandboxPersona.home} and /dev/shm, ${formatSize(policy.filesystem.tmpBytes)} each, gone after the run`,
       ],
     ],
     ["network", describeNetwork(policy)],

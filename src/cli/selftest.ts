@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { SkillboxError } from "../errors.js";
 import { sandbox } from "../library/sandbox.js";
 import { loadNative } from "../native/binding.js";
 import type { PolicyInput } from "../policy/schema.js";
+import { makeOwnedFolder } from "../sandbox/owned-folder.js";
 
 /** What `skillbox selftest --json` prints. */
 export interface SelftestReport {
@@ -42,7 +43,7 @@ export async function selftest(
 }
 
 async function attempt(): Promise<readonly ProbeResult[]> {
-  const directory = mkdtempSync(join(tmpdir(), "skillbox-selftest-"));
+  const directory = await makeOwnedFolder("selftest");
   const servers: Server[] = [];
   try {
     // What the host has and the program must not reach.

@@ -53,10 +53,11 @@ export class ConnectionGate implements OutboundGate {
 
   end(): Buffer | undefined {
     this.close();
-    // A hello or a head that was begun and not judged goes nowhere.
-    return this.#stage instanceof Sniffer && this.#stage.mayBeText
-      ? this.#unsent(this.#stage.held)
-      : undefined;
+    const stage = this.#stage;
+    if (typeof stage === "string") return undefined;
+    // A hello or a head that was begun and not judged goes nowhere, unless nothing is refused.
+    const mayPass = this.#options.agreement === undefined || (stage instanceof Sniffer && stage.mayBeText);
+    return mayPass ? this.#unsent(stage.held) : undefined;
   }
 
   /** No timer fires after this. */

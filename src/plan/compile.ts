@@ -4,6 +4,7 @@ import type { Policy } from "../policy/policy.js";
 import type { ResolvedFilesystem, ResolvedGrant } from "./grants.js";
 import type { ReadOnlyMount } from "./interpreter.js";
 import type { LaunchPlan } from "./launch-plan.js";
+import { type Persona, sandboxPersona, type ShownDirectory } from "./persona.js";
 import { grantSource, systemSource } from "./mount-source.js";
 import { findRendezvous } from "./rendezvous.js";
 import { RootBuilder, byDepth } from "./root-builder.js";
@@ -25,14 +26,15 @@ export interface CompileRequest {
   readonly prefixes: readonly ReadOnlyMount[];
   /** Inside. */
   readonly user: { readonly uid: number; readonly gid: number };
+  /** Default: the sandbox's own. */
+  readonly persona?: Persona | undefined;
+  readonly shown?: readonly ShownDirectory[] | undefined;
   readonly seccomp: LaunchPlan["seccomp"];
   /** Mount points of the host: overlayfs does not show what is mounted below its layers. */
   readonly mountPoints: readonly string[];
   /** Directories on disk for overlays, by grant path, where tmpfs cannot hold an upper layer (before Linux 6.6). */
   readonly uppers: ReadonlyMap<string, string>;
 }
-
-export const sandboxHostname = "skillbox";
 
 /** Whether anything of the network has to do with the outside; Unix sockets are files. */
 function needsGateway({ egress, forward, publish, proxyPort }: Policy["network"]): boolean {
@@ -41,23 +43,24 @@ function needsGateway({ egress, forward, publish, proxyPort }: Policy["network"]
 
 /** The launch plan of a policy. Reads the host's directories, changes nothing. */
 export function compile(request: CompileRequest): LaunchPlan {
-  const { policy, filesystem, prefixes } = request;
+  const { policy, filesystem, prefixes, persona = sandboxPersona } = request;
   const builder = new RootBuilder((path) => isDenied(filesystem, path));
-  const mounts = plannedMounts(prefixes, filesystem);
+  const mounts = plannedMounts(prefixes, filesystem, request.shown);
 
   if (policy.filesystem.root === "host") {
     addHostView(builder);
   } else {
-    const needed = [...kernelMountPoints, ...mounts.map(({ target }) => target)];
+    const needed = [...kernelMountPoints, persona.home, ...mounts.map(({ target }) => target)];
     addDirectoryAsRoot(builder, realpathSync.native(policy.filesystem.root), needed);
   }
   addKernelFilesystems(builder, policy.filesystem.tmpBytes);
   addScratch(
     builder,
     policy.filesystem.tmpBytes,
+    persona.home,
     mounts.map(({ target }) => target),
   );
-  if (policy.filesystem.root === "host") addIdentityFiles(builder, request.user, sandboxHostname);
+  if (policy.filesystem.root === "host") addIdentityFiles(builder, request.user, persona);
   for (const mount of mounts) addGrant(builder, mount, request);
   for (const mount of mounts) addNamedLink(builder, mount);
   for (const { path } of filesystem.denials) {
@@ -67,7 +70,7 @@ export function compile(request: CompileRequest): LaunchPlan {
     }
   }
   return {
-    hostname: sandboxHostname,
+    hostname: persona.hostname,
     user: request.user,
     operations: builder.operations(),
     egress: needsGateway(policy.network),
@@ -92,6 +95,7 @@ export interface PlannedMount {
 export function plannedMounts(
   prefixes: readonly ReadOnlyMount[],
   filesystem: ResolvedFilesystem,
+  shown: readonly ShownDirectory[] = [],
 ): readonly PlannedMount[] {
   const fromPrefixes = prefixes.map(({ source, target }): PlannedMount => {
     const kind = statSync(source).isDirectory() ? "directory" : "file";
@@ -100,7 +104,10 @@ export function plannedMounts(
   const fromGrants = filesystem.grants.map(({ access, path, named, kind, reason }): PlannedMount => {
     return { access, source: path, target: path, named, kind, reason };
   });
-  return [...fromPrefixes, ...fromGrants]
+  const ours = shown.map(({ access, source, target }): PlannedMount => {
+    return { access, source, target, named: target, kind: "directory", reason: "skillbox's own" };
+  });
+  return [...fromPrefixes, ...fromGrants, ...ours]
     .filter(({ source }) => !isDenied(filesystem, source))
     .toSorted((a, b) => byDepth(a.target, b.target));
 }

@@ -1,5 +1,5 @@
 import type { EnvironmentPolicy } from "../policy/policy.js";
-import { sandboxHome, sandboxUser } from "./system-mounts.js";
+import type { Persona } from "./persona.js";
 
 /**
  * The program's environment as `NAME=value`, sorted: nothing of the caller's but what the policy passes by name, and what
@@ -7,18 +7,19 @@ import { sandboxHome, sandboxUser } from "./system-mounts.js";
  */
 export function programEnvironment(
   policy: EnvironmentPolicy,
+  { user, home, variables: own }: Persona,
   proxyPort: number | undefined,
   caller: Readonly<Record<string, string | undefined>>,
   searchPath: readonly string[],
 ): readonly string[] {
   const variables: Record<string, string> = {
-    HOME: sandboxHome,
-    LOGNAME: sandboxUser,
+    HOME: home,
+    LOGNAME: user,
     PATH: searchPath.join(":"),
     SHELL: "/bin/sh",
-    SKILLBOX: "1",
     TMPDIR: "/tmp",
-    USER: sandboxUser,
+    USER: user,
+    ...own,
     ...(proxyPort === undefined ? {} : proxyVariables(proxyPort)),
   };
   for (const name of policy.pass) {

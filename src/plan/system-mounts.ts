@@ -8,12 +8,9 @@ import {
   systemDirectories,
   versionedConfiguration,
 } from "./host-view.js";
+import type { Persona } from "./persona.js";
 import type { RootBuilder } from "./root-builder.js";
 import { grantSource, systemSource } from "./mount-source.js";
-
-/** The program's home directory inside, whoever the caller is: private, empty, limited. */
-export const sandboxHome = "/home/sandbox";
-export const sandboxUser = "sandbox";
 
 const readOnly = ["ro", "nosuid", "nodev"] as const;
 const scratch = ["nosuid", "nodev"] as const;
@@ -104,8 +101,8 @@ function hasWithoutLinks(directory: string, below: string): boolean {
   return true;
 }
 
-/** The places that {@link addKernelFilesystems} and {@link addScratch} mount on. */
-export const kernelMountPoints = ["/proc", "/dev", "/tmp", sandboxHome] as const;
+/** The places that {@link addKernelFilesystems} and {@link addScratch} mount on, beside the home directory. */
+export const kernelMountPoints = ["/proc", "/dev", "/tmp"] as const;
 
 /** /proc with the OCI's masks, and a minimal /dev. */
 export function addKernelFilesystems(builder: RootBuilder, tmpBytes: number): void {
@@ -141,12 +138,17 @@ export function addKernelFilesystems(builder: RootBuilder, tmpBytes: number): vo
 }
 
 /** Private, empty, limited: /tmp and the home directory. */
-export function addScratch(builder: RootBuilder, tmpBytes: number, grants: readonly string[]): void {
+export function addScratch(
+  builder: RootBuilder,
+  tmpBytes: number,
+  home: string,
+  grants: readonly string[],
+): void {
   // What is granted below it has to be mounted there, and not beside what it is a link to.
   const isLink = !grants.some((path) => pathContains(varTmp, path));
   for (const [target, mode] of [
     ["/tmp", 0o1777],
-    [sandboxHome, 0o700],
+    [home, 0o700],
     ...(isLink ? [] : [[varTmp, 0o1777] as const]),
   ] as const) {
     builder.mountDirectory({
@@ -173,12 +175,12 @@ export function inodesFor(sizeBytes: number): number {
 export function addIdentityFiles(
   builder: RootBuilder,
   user: { uid: number; gid: number },
-  hostname: string,
+  { user: name, home, hostname }: Persona,
 ): void {
   builder.file(
     "/etc/passwd",
     [
-      `${sandboxUser}:x:${user.uid}:${user.gid}:sandboxed program:${sandboxHome}:/bin/sh`,
+      `${name}:x:${user.uid}:${user.gid}:${name}:${home}:/bin/sh`,
       ...(user.uid === 0 ? [] : ["root:x:0:0:root:/root:/usr/sbin/nologin"]),
       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin",
       "",
@@ -186,9 +188,7 @@ export function addIdentityFiles(
   );
   builder.file(
     "/etc/group",
-    [`${sandboxUser}:x:${user.gid}:`, ...(user.gid === 0 ? [] : ["root:x:0:"]), "nogroup:x:65534:", ""].join(
-      "\n",
-    ),
+    [`${name}:x:${user.gid}:`, ...(user.gid === 0 ? [] : ["root:x:0:"]), "nogroup:x:65534:", ""].join("\n"),
   );
   builder.file("/etc/hosts", `127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 ${hostname}\n`);
   builder.file("/etc/hostname", `${hostname}\n`);

@@ -1,8 +1,7 @@
-import { execFile } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { isOrphan, ownedName } from "./run-owner.js";
+import { clearStaleFolders, removeTree } from "./owned-folder.js";
+import { ownedName } from "./run-owner.js";
 
 /** For what must outlive no run but may be large. Sticky: nobody else can take away or replace what we make there. */
 const base = "/var/tmp";
@@ -36,16 +35,5 @@ export class OverlayStorage {
 
 /** Removes what this user's dead runs left behind. */
 export async function clearStaleStorage(): Promise<void> {
-  for (const name of readdirSync(base).filter(isOrphan)) {
-    const path = join(base, name);
-    const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats?.isDirectory() === true && stats.uid === process.geteuid?.()) await removeTree(path);
-  }
-}
-
-/** By the system's own tools: they manage any depth, and directories that the program has made unreadable. */
-async function removeTree(directory: string): Promise<void> {
-  const run = promisify(execFile);
-  await run("chmod", ["-R", "u+rwX", "--", directory]);
-  await run("rm", ["-rf", "--one-file-system", "--", directory]);
+  await clearStaleFolders(base);
 }

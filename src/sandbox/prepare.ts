@@ -9,6 +9,7 @@ import { programEnvironment } from "../plan/environment.js";
 import { resolveGrants, type ResolvedFilesystem } from "../plan/grants.js";
 import { findInterpreter, hostFiles, withoutNested, type Interpreter } from "../plan/interpreter.js";
 import type { LaunchPlan, ProcessPlan } from "../plan/launch-plan.js";
+import { insidePath, type Persona, sandboxPersona, type ShownDirectory } from "../plan/persona.js";
 import { planLimits, type LimitPlan } from "../plan/limits.js";
 import { hostViewDirectories } from "../plan/system-mounts.js";
 import { realWorkingDirectory, workingDirectoryGrant } from "../plan/working-directory.js";
@@ -30,6 +31,10 @@ export interface SandboxRequest {
   readonly auditLevel?: AuditLevel;
   /** Files of skillbox's own, masked wherever a grant would show them. */
   readonly hidden?: readonly string[];
+  /** Default: the sandbox's own. */
+  readonly persona?: Persona | undefined;
+  /** Beside what the policy grants. A working directory among them is the one that it is shown as. */
+  readonly shown?: readonly ShownDirectory[] | undefined;
 }
 
 export interface PrepareRequest extends SandboxRequest {
@@ -112,25 +117,29 @@ function filesystemOf(request: SandboxRequest): ResolvedFilesystem {
 }
 
 function compileSandbox(
-  { policy, auditLevel, makeUpper }: SandboxRequest,
+  request: SandboxRequest,
   cwd: string,
   filesystem: ResolvedFilesystem,
   programs: readonly Program[],
 ): SandboxPreparation {
+  const { policy, auditLevel, makeUpper, persona, shown = [] } = request;
   const limits = planLimits(policy.resources, probeCgroups);
   const arch = hostArchitecture();
   const filter = policyFilter(policy, arch, auditLevel ?? policy.audit.level);
   const prefixes = withoutNested(programs.flatMap((program) => program.prefixes));
+  const mounts = plannedMounts(prefixes, filesystem, shown);
   const plan = compile({
     policy,
     filesystem,
     prefixes,
     user: insideUser(),
+    persona,
+    shown,
     seccomp: { program: filter.program, listener: filter.notifies },
     mountPoints: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map(
       ({ mountPoint }) => mountPoint,
     ),
-    uppers: makeUppers(filesystem, makeUpper),
+    uppers: makeUppers(mounts, makeUpper),
   });
   return {
     plan,
@@ -138,7 +147,7 @@ function compileSandbox(
     filter,
     arch,
     cwd,
-    mounts: plannedMounts(prefixes, filesystem),
+    mounts,
     filesystem,
     environmentPath: programs.flatMap(({ environmentPath }) => environmentPath),
     notes: [...new Set(programs.flatMap(({ notes }) => notes))],
@@ -147,14 +156,15 @@ function compileSandbox(
 
 function processOf(
   { limits, environmentPath }: SandboxPreparation,
-  { policy, argv, environment, cwd }: Pick<PrepareRequest, "policy" | "argv" | "environment" | "cwd">,
+  request: Pick<PrepareRequest, "policy" | "argv" | "environment" | "cwd" | "persona" | "shown">,
   program: Program,
 ): PreparedProcess {
+  const { policy, argv, environment, cwd, persona = sandboxPersona, shown = [] } = request;
   const searchPath = [...new Set([...program.environmentPath, ...environmentPath])];
   return {
     args: argv,
-    env: programEnvironment(policy.environment, policy.network.proxyPort, environment, searchPath),
-    cwd,
+    env: programEnvironment(policy.environment, persona, policy.network.proxyPort, environment, searchPath),
+    cwd: insidePath(cwd, shown),
     candidates: program.candidates,
     umask: 0o022,
     wallTimeMs: limits.wallTimeMs,
@@ -175,16 +185,19 @@ function insideUser(): { readonly uid: number; readonly gid: number } {
 function withWorkingDirectory(filesystem: ResolvedFilesystem, request: SandboxRequest): ResolvedFilesystem {
   const visible = request.policy.filesystem.root === "host" ? hostViewDirectories() : [];
   const home = request.environment["HOME"] ?? homedir();
+  if (request.shown?.some(({ source }) => source === request.cwd) === true) return filesystem;
   const grant = workingDirectoryGrant(request.cwd, home, filesystem.grants, visible);
   return grant === undefined ? filesystem : { ...filesystem, grants: [...filesystem.grants, grant] };
 }
 
 function makeUppers(
-  { grants }: ResolvedFilesystem,
+  directories: readonly Pick<PlannedMount, "access" | "source">[],
   make: (() => string) | undefined,
 ): ReadonlyMap<string, string> {
   if (make === undefined) return new Map();
-  return new Map(grants.filter(({ access }) => access === "overlay").map(({ path }) => [path, make()]));
+  return new Map(
+    directories.filter(({ access }) => access === "overlay").map(({ source }) => [source, make()]),
+  );
 }
 
 function hide(filesystem: ResolvedFilesystem, hidden: readonly string[]): ResolvedFilesystem {

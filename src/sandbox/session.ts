@@ -34,6 +34,9 @@ export interface SessionRequest<Preparation extends SandboxPreparation> {
   /** Told what the egress rules refuse. */
   readonly onDenial?: GatewayOptions["onDenial"];
   readonly egressTimeouts?: GatewayOptions["timeouts"];
+  /** Who the programs are told that they are, and what they are shown beside what the policy grants. */
+  readonly persona?: SandboxRequest["persona"];
+  readonly shown?: SandboxRequest["shown"];
   /** Takes all connections instead of the outside. */
   readonly sinkhole?: GatewayOptions["sinkhole"];
 }
@@ -94,7 +97,9 @@ export class Session<Preparation extends SandboxPreparation = SandboxPreparation
         environment: request.environment,
         auditLevel: levelOf(request),
         hidden: hiddenFiles(request),
-        makeUpper: await upperMaker(native, request.policy, storage),
+        makeUpper: await upperMaker(native, request, storage),
+        persona: request.persona,
+        shown: request.shown,
       });
       cgroup = await openCgroup(runId, preparation);
       overlays = Overlays.open(native.binding, preparation.plan);
@@ -170,10 +175,11 @@ type AnyRequest = SessionRequest<SandboxPreparation>;
 
 async function upperMaker(
   native: Native,
-  policy: Policy,
+  { policy, shown = [] }: AnyRequest,
   storage: OverlayStorage,
 ): Promise<(() => string) | undefined> {
-  if (policy.filesystem.overlay.length === 0 || native.binding.tmpfsHasUserXattrs()) return undefined;
+  const overlays = [...policy.filesystem.overlay, ...shown.filter(({ access }) => access === "overlay")];
+  if (overlays.length === 0 || native.binding.tmpfsHasUserXattrs()) return undefined;
   await clearStaleStorage();
   return () => storage.create();
 }

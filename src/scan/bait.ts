@@ -7,11 +7,12 @@ export interface Decoy {
   /** "~/.aws/credentials", "AWS_SECRET_ACCESS_KEY". */
   readonly name: string;
   readonly token: string;
-  /** Absolute; undefined for a variable. */
+  /** Inside, absolute; undefined for a variable. */
   readonly path?: string;
 }
 
 export interface Bait {
+  /** As the programs see it. */
   readonly home: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly decoys: readonly Decoy[];
@@ -66,14 +67,14 @@ const furniture: Readonly<Record<string, string>> = {
   "Documents/budget.csv": "month,amount\n1,200\n",
 };
 
-/** Writes decoys below `home`, which must be empty. */
-export function layBait(home: string): Bait {
+/** Writes decoys below `folder`, which must be empty and is shown to the programs as `home`. */
+export function layBait(folder: string, home: string): Bait {
   const decoys: Decoy[] = [];
   const write = (path: string, content: string): string => {
-    const whole = join(home, path);
+    const whole = join(folder, path);
     mkdirSync(dirname(whole), { recursive: true });
     writeFileSync(whole, content);
-    return whole;
+    return join(home, path);
   };
   for (const [path, content, prefix] of files) {
     const secret = token(prefix);

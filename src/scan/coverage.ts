@@ -38,7 +38,7 @@ function common({ phase, file, line, name }: EntryPoint): Pick<Entry, "phase" | 
 
 type State = Pick<Entry, "state" | "reason" | "detail">;
 
-function stateOf({ result, failure, notes, output, events }: Exercise): State {
+function stateOf({ result, failure, notes, output, events, sealed }: Exercise): State {
   const incomplete = (reason: NonNullable<Entry["reason"]>, detail = ""): State => ({
     state: "incomplete",
     reason,
@@ -56,6 +56,12 @@ function stateOf({ result, failure, notes, output, events }: Exercise): State {
   const missing = notes.find(({ what }) => what === "missing");
   if (missing !== undefined) return incomplete("missing-dependency", String(missing.more["module"]));
   if (result.exitCode === 127) return incomplete("missing-interpreter", output.trim().split("\n").at(-1));
+  const [closed] = sealed;
+  if (closed !== undefined)
+    return incomplete(
+      "unsupported",
+      `it took no certificate but one it knows at ${closed.host}:${closed.port}`,
+    );
   const gap = events.some(({ type }) => type === "audit.gap");
   return gap ? incomplete("record-lost") : { state: "exercised" };
 }

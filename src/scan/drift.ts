@@ -1,4 +1,4 @@
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import { EgressRules } from "../egress/rules.js";
 import type { Narrowed } from "../policy/narrow.js";
 import { pathContains } from "../policy/paths.js";
@@ -38,10 +38,11 @@ export function driftOf(
     }
     for (const { access, path, event } of acts.files) {
       if (!["create", "write", "delete", "rename"].includes(access)) continue;
-      if (!pathContains(skill.directory, path) || path.includes("__pycache__")) continue;
+      if (!pathContains(exercise.cwd, path) || path.includes("__pycache__")) continue;
       const { write, overlay } = policy.filesystem;
-      const grant = [...write, ...overlay].find((each) => pathContains(each.path, path));
-      const subject = relative(skill.directory, path);
+      const subject = relative(exercise.cwd, path);
+      const onHost = join(skill.directory, subject);
+      const grant = [...write, ...overlay].find((each) => pathContains(each.path, onHost));
       add(grant === undefined ? "UNDER_DECLARED" : "MATCH", "filesystem.write", subject);
       if (grant !== undefined) used.add(grant.path);
       else {

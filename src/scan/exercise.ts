@@ -4,24 +4,32 @@ import { type RecordedEvent, readEvent } from "../audit/read-event.js";
 import { SkillboxError } from "../errors.js";
 import { startingPolicy } from "../policy/default.js";
 import { Captured } from "../library/captured.js";
+import type { Persona } from "../plan/persona.js";
 import type { PathGrant, Policy } from "../policy/policy.js";
 import type { RunResult } from "../result/run-result.js";
 import { run } from "../sandbox/run.js";
 import { layBait, type Bait } from "./bait.js";
 import type { EntryPoint } from "./entry-points.js";
 import type { Authority } from "./sinkhole/authority.js";
-import type { Payload } from "./sinkhole/payload.js";
+import type { Payload, PayloadLog, Wire } from "./sinkhole/payload.js";
 import { SinkholeServer } from "./sinkhole/sinkhole.js";
+
+/**
+ * What a program finds: somebody's machine. Names of skillbox's, or of a temporary directory, would tell it that it is watched.
+ */
+const persona: Persona = { user: "alice", home: "/home/alice", hostname: "alice-t14", variables: {} };
+const kitFolder = "/opt/tools";
 
 export interface ExerciseRequest {
   readonly id: string;
   readonly entry: EntryPoint;
-  /** Absolute: shown as a copy-on-write copy. */
+  /** Its real path: shown as a copy-on-write copy. */
   readonly skill: string;
+  readonly name: string;
   /** Private to this run: record, decoys. */
   readonly folder: string;
-  /** Of the scan: harness and certificate. */
-  readonly kit: { readonly folder: string; readonly certificate: string };
+  /** Of the scan: a folder with the harness, and the authority's certificate as ca.pem. */
+  readonly kit: string;
   readonly authority: Authority;
   /** Further paths that the skill's policy lets it see. */
   readonly reads: readonly PathGrant[];
@@ -49,6 +57,8 @@ export interface Exercise {
   readonly notes: readonly Note[];
   readonly output: string;
   readonly payloads: readonly Payload[];
+  readonly wires: readonly Wire[];
+  readonly sealed: PayloadLog["sealed"];
   readonly bait: Bait;
   /** In what the sinkhole handed out as code. */
   readonly marker: string;
@@ -60,13 +70,14 @@ const mostEvents = 200_000;
 
 /** Runs one entry point in a sandbox of its own, where nothing leads out and everything answers. */
 export async function exercise(request: ExerciseRequest): Promise<Exercise> {
-  const { id, entry, skill, folder, kit, authority, signal } = request;
+  const { id, entry, skill, name, folder, kit, authority, signal } = request;
   const home = join(folder, "home");
   mkdirSync(home, { recursive: true });
-  const bait = layBait(home);
+  const bait = layBait(home, persona.home);
+  const cwd = `/workspace/${name}`;
   const record = join(folder, "record.jsonl");
   const mark = `\x1e${id}-${bait.decoys[0]?.token.slice(0, 8) ?? ""}`;
-  const argv = argvOf(entry, kit.folder, mark);
+  const argv = argvOf(entry, mark);
   const sinkhole = await SinkholeServer.open(authority);
   const output = new Captured(mostOutput, undefined);
   const startedAt = new Date();
@@ -78,6 +89,12 @@ export async function exercise(request: ExerciseRequest): Promise<Exercise> {
       policy: scanPolicy(request, bait),
       argv,
       cwd: skill,
+      persona,
+      shown: [
+        { access: "overlay", source: skill, target: cwd },
+        { access: "overlay", source: home, target: persona.home },
+        { access: "read", source: kit, target: kitFolder },
+      ],
       environment: { PATH: process.env["PATH"], HOME: process.env["HOME"] },
       auditFile: record,
       sinkhole,
@@ -92,7 +109,7 @@ export async function exercise(request: ExerciseRequest): Promise<Exercise> {
     if (!(error instanceof SkillboxError)) throw error;
     failure = `${error.code}: ${error.message}`;
   } finally {
-    sinkhole.close();
+    await sinkhole.close();
   }
   const { notes, text } = readNotes(output.text(), mark);
   return {
@@ -107,30 +124,30 @@ export async function exercise(request: ExerciseRequest): Promise<Exercise> {
     notes,
     output: text,
     payloads: sinkhole.log.payloads,
+    wires: sinkhole.log.wires,
+    sealed: sinkhole.log.sealed,
     bait,
     marker: sinkhole.marker,
-    cwd: skill,
+    cwd,
   };
 }
 
-function argvOf({ language, phase, target }: EntryPoint, harness: string, mark: string): readonly string[] {
-  if (language === "python") return ["python3", "-B", join(harness, "python.py"), mark, phase, ...target];
-  if (language === "node") return ["node", join(harness, "node.cjs"), mark, phase, ...target];
-  return ["bash", join(harness, "shell.sh"), mark, ...target];
+function argvOf({ language, phase, target }: EntryPoint, mark: string): readonly string[] {
+  if (language === "python") return ["python3", "-B", `${kitFolder}/python.py`, mark, phase, ...target];
+  if (language === "node") return ["node", `${kitFolder}/node.cjs`, mark, phase, ...target];
+  return ["bash", `${kitFolder}/shell.sh`, mark, ...target];
 }
 
-function scanPolicy({ skill, kit, reads, timeoutMs }: ExerciseRequest, bait: Bait): Policy {
+function scanPolicy({ reads, timeoutMs }: ExerciseRequest, bait: Bait): Policy {
   const start = startingPolicy();
-  const grant = (path: string): PathGrant => ({ path, written: path });
   const limit = (value: number, written: string, bestEffort = false) => ({ value, written, bestEffort });
-  const { certificate } = kit;
+  const certificate = `${kitFolder}/ca.pem`;
   return {
     ...start,
     name: "skillbox scan",
     filesystem: {
       ...start.filesystem,
-      read: [grant(kit.folder), ...reads],
-      overlay: [grant(skill), grant(bait.home)],
+      read: reads,
       tmpBytes: 64 * 1024 ** 2,
     },
     network: { ...start.network, egress: [{ to: ["**"], except: [], ports: [] }] },
@@ -147,7 +164,6 @@ function scanPolicy({ skill, kit, reads, timeoutMs }: ExerciseRequest, bait: Bai
       pass: [],
       set: {
         ...bait.environment,
-        HOME: bait.home,
         LANG: "C.UTF-8",
         SSL_CERT_FILE: certificate,
         REQUESTS_CA_BUNDLE: certificate,

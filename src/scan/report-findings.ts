@@ -30,7 +30,14 @@ export const encodings = [
   "url",
   "gzip",
   "deflate",
+  "brotli",
+  "base85",
+  "codes",
+  "utf-16",
   "reversed",
+  "spread",
+  "shifted",
+  "xor",
   "dns-labels",
 ] as const;
 export type BaitEncoding = (typeof encodings)[number];

@@ -1,12 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { chmodSync, cpSync, mkdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { EgressRules } from "../egress/rules.js";
 import { packageRoot, version } from "../package-root.js";
+import { pathContains } from "../policy/paths.js";
 import type { Policy } from "../policy/policy.js";
+import { makeOwnedFolder } from "../sandbox/owned-folder.js";
 import { effectiveSkillPolicy } from "../skill/effective.js";
-import { readSkill } from "../skill/skill.js";
+import { readSkill, type Skill } from "../skill/skill.js";
 import type { Baseline } from "./baseline.js";
 import { coverageOf } from "./coverage.js";
 import { driftOf } from "./drift.js";
@@ -63,7 +65,7 @@ export async function scanSkill(options: ScanOptions): Promise<ScanReport> {
   const inventory = takeInventory(skill.directory);
   const narrowed = effectiveSkillPolicy(skill, options.ceiling);
   const found = findEntryPoints(skill, inventory);
-  const { exercises, left } = await exerciseAll(options, skill.directory, narrowed.policy, found);
+  const { exercises, left } = await exerciseAll(options, skill, narrowed.policy, found);
   const observations = exercises.map((each) => ({ exercise: each, acts: actsOf(each) }));
   const declared = new EgressRules(narrowed.policy.network);
   const drift = driftOf(skill, narrowed, observations);
@@ -114,20 +116,20 @@ interface Exercised {
 
 async function exerciseAll(
   { timeoutMs = 5000, parallel = availableParallelism(), signal, onProgress }: ScanOptions,
-  directory: string,
+  { directory, name }: Skill,
   effective: Policy,
   found: readonly EntryPoint[],
 ): Promise<Exercised> {
-  const folder = mkdtempSync(join(tmpdir(), "skillbox-scan-"));
+  const folder = await makeOwnedFolder("scan");
   try {
     // A root caller's programs are other users: what they are shown must be theirs to enter.
     chmodSync(folder, 0o755);
     const kit = join(folder, "kit");
     cpSync(join(packageRoot(), "scan-harness"), kit, { recursive: true });
     const authority = makeAuthority();
-    const certificate = join(kit, "ca.pem");
-    writeFileSync(certificate, authority.certificate);
-    const reads = effective.filesystem.read.filter(({ path }) => path !== directory);
+    writeFileSync(join(kit, "ca.pem"), authority.certificate);
+    const reads = effective.filesystem.read.filter(({ path }) => !pathContains(directory, path));
+    const skill = realpathSync.native(directory);
     const exercises: Exercise[] = [];
     const todo = [...found.slice(0, mostRuns).entries()];
     const left = found.slice(mostRuns);
@@ -141,8 +143,8 @@ async function exerciseAll(
         const id = `r${index + 1}`;
         const own = join(folder, id);
         mkdirSync(own);
-        const request = { id, entry, skill: directory, folder: own, authority, reads, timeoutMs, signal };
-        exercises.push(await exerciseOne({ ...request, kit: { folder: kit, certificate } }));
+        const request = { id, entry, skill, name, folder: own, kit, authority, reads, timeoutMs, signal };
+        exercises.push(await exerciseOne(request));
         rmSync(own, { recursive: true, force: true });
         onProgress?.(exercises.length, found.length, `${entry.phase} ${entry.file}`);
       }

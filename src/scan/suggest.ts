@@ -8,15 +8,15 @@ import type { Observation } from "./scan.js";
 export function suggestPolicy(skill: Skill, observations: readonly Observation[]): string {
   const hosts = new Map<string, Set<number>>();
   const writes = new Set<string>();
-  for (const { acts } of observations) {
+  for (const { exercise, acts } of observations) {
     for (const { name, address, port } of acts.connects) {
       const host = name ?? address ?? "";
       hosts.set(host, (hosts.get(host) ?? new Set()).add(port));
     }
     for (const { access, path } of acts.files) {
       if (!["create", "write", "delete", "rename"].includes(access)) continue;
-      if (!pathContains(skill.directory, path) || path.includes("__pycache__")) continue;
-      writes.add(relative(skill.directory, dirname(path)));
+      if (!pathContains(exercise.cwd, path) || path.includes("__pycache__")) continue;
+      writes.add(relative(exercise.cwd, dirname(path)));
     }
   }
   const folders = [...writes].filter(

@@ -1,5 +1,5 @@
 import type { EgressRules } from "../../egress/rules.js";
-import { objectOf, stringOf, textOf } from "../../audit/read-event.js";
+import { objectOf, type RecordedEvent, stringOf, textOf } from "../../audit/read-event.js";
 import { findBait } from "../bait-search.js";
 import { slowDrips, tunnelled } from "../drip.js";
 import { excerptOf } from "../excerpt.js";
@@ -45,6 +45,9 @@ function judgeConnections(
     const what = `connected to ${host}:${port}`;
     if (metadataHosts.test(host)) found.push({ rule: "SBX204", subject, what, event, place });
     else if (isDeclared(declared, host, port, name !== undefined)) continue;
+    // A datagram says something, and the sinkhole takes none: what, nobody knows.
+    else if (event.type === "net.send")
+      found.push({ rule: "SBX103", subject, what: `sent a datagram to ${host}:${port}`, event, place });
     else if (name === undefined && privateAddress.test(host))
       found.push({ rule: "SBX603", subject, what, event, place });
     else if (name === undefined) found.push({ rule: "SBX602", subject, what, event, place });
@@ -74,17 +77,23 @@ function judgeConnections(
   return found;
 }
 
-function judgePayloads(exercise: Exercise, { connects }: Acts, declared: EgressRules): readonly Sighting[] {
+function eventOf({ connects }: Acts, host: string, port: number): RecordedEvent | undefined {
+  return connects.find((act) => (act.name ?? act.address) === host && act.port === port)?.event;
+}
+
+function judgePayloads(exercise: Exercise, acts: Acts, declared: EgressRules): readonly Sighting[] {
   const { payloads, bait } = exercise;
   const found: Sighting[] = [];
+  const sent = new Set<string>();
   for (const payload of payloads) {
     const { host, port, request, body, scheme } = payload;
     const isName = !/^[\d.]+$|:/.test(host);
     const target = request === undefined ? "" : `${request.method} ${request.target}\n${request.head}\n`;
     const whole = Buffer.concat([Buffer.from(target, "latin1"), body]);
-    const event = connects.find((act) => (act.name ?? act.address) === host && act.port === port)?.event;
+    const event = eventOf(acts, host, port);
     const place = placeOf(exercise, "connect", (more) => more["port"] === port || more["host"] === host);
     const hits = findBait(whole, bait.decoys);
+    for (const { decoy } of hits) sent.add(`${host} ${decoy.name}`);
     for (const { decoy, encoding } of hits)
       found.push({
         rule: "SBX101",
@@ -111,8 +120,7 @@ function judgePayloads(exercise: Exercise, { connects }: Acts, declared: EgressR
         event,
         place,
       });
-    const carries =
-      body.length > 0 && scheme !== "tls" && !/^(GET|HEAD|OPTIONS)$/.test(request?.method ?? "");
+    const carries = body.length > 0 && !/^(GET|HEAD|OPTIONS)$/.test(request?.method ?? "");
     if (carries && !isDeclared(declared, host, port, isName))
       found.push({
         rule: "SBX103",
@@ -123,6 +131,17 @@ function judgePayloads(exercise: Exercise, { connects }: Acts, declared: EgressR
         excerpt: excerptOf(whole, [], "plain", undefined),
       });
   }
+  // What HTTP's parser left out: extensions of chunks, what it refused.
+  for (const { host, port, body } of exercise.wires)
+    for (const { decoy, encoding } of findBait(body, bait.decoys))
+      if (!sent.has(`${host} ${decoy.name}`))
+        found.push({
+          rule: "SBX101",
+          subject: [decoy.name, host],
+          what: `sent ${decoy.name} (${encoding}) to ${host}:${port}, beside what HTTP carries`,
+          event: eventOf(acts, host, port),
+          excerpt: excerptOf(body, bait.decoys, encoding, decoy),
+        });
   for (const { decoy, host } of slowDrips(payloads, bait.decoys))
     found.push({
       rule: "SBX105",

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { version } from "../../package-root.js";
+import { makeOwnedFolder } from "../../sandbox/owned-folder.js";
 import { analyzerName, scannerReply, type ScannerReply } from "../report/scanner-reply.js";
 import type { ScanReport } from "../scan-report.js";
 import { admit } from "./access.js";
@@ -94,7 +94,7 @@ export class ScanService {
   async #scanUpload(request: IncomingMessage, query: string, signal: AbortSignal): Promise<ScannerReply> {
     // Before the upload: what waits shall wait at its sender's.
     const release = await this.#slots.take(signal);
-    const directory = await mkdtemp(path.join(tmpdir(), "skillbox-upload-"));
+    const directory = await makeOwnedFolder("upload");
     try {
       const archive = path.join(directory, "skill.zip");
       const unpacked = path.join(directory, "skill");

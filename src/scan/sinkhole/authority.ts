@@ -7,8 +7,14 @@ import forge from "node-forge";
 export interface Authority {
   /** What clients are to trust, as PEM. */
   readonly certificate: string;
-  /** A server's certificate for a host name or address, made when it is first asked for. */
+  /** A server's certificate for a host name or address, made when it is first asked for; as PEM. */
+  readonly credentialsFor: (name: string) => Credentials;
   readonly contextFor: (name: string) => SecureContext;
+}
+
+export interface Credentials {
+  readonly key: string;
+  readonly cert: string;
 }
 
 const validMs = 24 * 3600 * 1000;
@@ -27,9 +33,10 @@ export function makeAuthority(): Authority {
   ]);
   certificate.sign(root.privateKey, forge.md.sha256.create());
   const contexts = new Map<string, SecureContext>();
-  let last: SecureContext | undefined;
+  const issued = new Map<string, Credentials>();
+  let last: Credentials | undefined;
 
-  const make = (name: string): SecureContext => {
+  const issue = (name: string): Credentials => {
     // The common name may hold 64 characters (RFC 5280, ub-common-name), and nobody compares it any more.
     const cert = blank(leaf, [{ name: "commonName", value: "sinkhole" }], issuer);
     const altName = isIP(name) === 0 ? { type: 2, value: name } : { type: 7, ip: name };
@@ -44,17 +51,24 @@ export function makeAuthority(): Authority {
       },
     ]);
     cert.sign(root.privateKey, forge.md.sha256.create());
-    return createSecureContext({ key: leaf.privatePem, cert: forge.pki.certificateToPem(cert) });
+    return { key: leaf.privatePem, cert: forge.pki.certificateToPem(cert) };
+  };
+  const credentialsFor = (name: string): Credentials => {
+    const known = issued.get(name);
+    if (known !== undefined) return known;
+    if (last !== undefined && issued.size >= mostNames) return last;
+    last = issue(name);
+    issued.set(name, last);
+    return last;
   };
   return {
     certificate: forge.pki.certificateToPem(certificate),
+    credentialsFor,
     contextFor: (name) => {
-      const known = contexts.get(name);
-      if (known !== undefined) return known;
-      if (last !== undefined && contexts.size >= mostNames) return last;
-      last = make(name);
-      contexts.set(name, last);
-      return last;
+      const credentials = credentialsFor(name);
+      const known = contexts.get(credentials.cert) ?? createSecureContext(credentials);
+      contexts.set(credentials.cert, known);
+      return known;
     },
   };
 }

@@ -3,13 +3,20 @@ export interface Payload {
   /** A host name, or an address that the program wrote itself. */
   readonly host: string;
   readonly port: number;
-  readonly scheme: "http" | "https" | "tcp" | "tls";
+  readonly scheme: "http" | "https" | "ws" | "wss" | "tcp" | "tls";
   /** Of an HTTP request. */
   readonly request?: { readonly method: string; readonly target: string; readonly head: string } | undefined;
   /** As much as was kept. */
   readonly body: Buffer;
   /** Bytes of it in all. */
   readonly bytes: number;
+}
+
+/** All the bytes of a connection on which HTTP was spoken, TLS taken off. */
+export interface Wire {
+  readonly host: string;
+  readonly port: number;
+  readonly body: Buffer;
 }
 
 /** Kept of one payload, and of all payloads of a run. */
@@ -20,12 +27,29 @@ const mostPayloads = 2000;
 /** Collects payloads in bounded memory. What is over the bounds is counted, not kept. */
 export class PayloadLog {
   readonly payloads: Payload[] = [];
+  readonly wires: Wire[] = [];
+  /** Connections whose TLS the client broke off: nobody saw what it would have sent. */
+  readonly sealed: Omit<Wire, "body">[] = [];
   /** Payloads that were not kept. */
   further = 0;
   #kept = 0;
 
   /** A body that grows; `done` puts it in the log. */
-  open(what: Omit<Payload, "body" | "bytes">): { add: (chunk: Buffer) => void; done: () => void } {
+  open(what: Omit<Payload, "body" | "bytes">): Growing {
+    return this.#growing((body, bytes) => {
+      if (this.payloads.length >= mostPayloads) this.further++;
+      else this.payloads.push({ ...what, body, bytes });
+    });
+  }
+
+  openWire(what: Omit<Wire, "body">): Growing {
+    const { host, port } = what;
+    return this.#growing((body) => {
+      if (body.length > 0 && this.wires.length < mostPayloads) this.wires.push({ host, port, body });
+    });
+  }
+
+  #growing(finish: (body: Buffer, bytes: number) => void): Growing {
     const parts: Buffer[] = [];
     let kept = 0;
     let bytes = 0;
@@ -43,9 +67,13 @@ export class PayloadLog {
       done: () => {
         if (isDone) return;
         isDone = true;
-        if (this.payloads.length >= mostPayloads) this.further++;
-        else this.payloads.push({ ...what, body: Buffer.concat(parts), bytes });
+        finish(Buffer.concat(parts), bytes);
       },
     };
   }
+}
+
+interface Growing {
+  readonly add: (chunk: Buffer) => void;
+  readonly done: () => void;
 }

@@ -1,30 +1,27 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer as createHttp, type IncomingMessage, type ServerResponse } from "node:http";
+import { closeSync, constants, openSync, rmSync } from "node:fs";
 import net from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createServer as createTls } from "node:tls";
 import { RelaySocket } from "../../egress/relay-socket.js";
 import type { Sinkhole } from "../../egress/sinkhole.js";
-import { answerTo, greetingOf, replyTo } from "./answers.js";
+import { makeOwnedFolder } from "../../sandbox/owned-folder.js";
+import { greetingOf, replyTo } from "./answers.js";
 import type { Authority } from "./authority.js";
-import { type Payload, PayloadLog } from "./payload.js";
+import { HttpEnd } from "./http.js";
+import { PayloadLog } from "./payload.js";
+import type { Peer } from "./peer.js";
 
-interface Peer {
-  readonly host: string;
-  readonly port: number;
-  readonly secure: boolean;
-}
-
+/** For reading to the end what programs have sent that are gone. */
+const lastWordsMs = 2000;
 /** A client that says nothing for so long is greeted. */
 const silenceMs = 300;
-/** Bytes of a request head. */
-const headBytes = 64 * 1024;
+/** The client connection preface (RFC 9113, 3.4) begins so. */
+const http2Preface = "PRI * HTTP/2";
 
 /**
- * The server behind every address: HTTP/1.1 and TLS are spoken, anything else is read. It listens on a Unix socket in a
+ * The server behind every address: HTTP/1.1, HTTP/2 and TLS are spoken, anything else is read. It listens on a Unix socket in a
  * directory that only this user can enter, so that nothing of it is on a network.
  */
 export class SinkholeServer implements Sinkhole {
@@ -32,41 +29,29 @@ export class SinkholeServer implements Sinkhole {
   /** In every script that is handed out. */
   readonly marker = `skillbox-fetched-${randomBytes(9).toString("hex")}`;
   readonly #authority: Authority;
-  readonly #directory = mkdtempSync(join(tmpdir(), "skillbox-sinkhole-"));
+  readonly #directory: string;
+  readonly #directoryFd: number;
   readonly #server: net.Server;
-  readonly #http = createHttp({ maxHeaderSize: headBytes, requestTimeout: 30_000 });
+  readonly #http = new HttpEnd(this.log, this.marker, (socket, peer) => {
+    this.#serve(socket, peer);
+  });
   readonly #expected = new Map<string, Peer>();
-  readonly #peers = new WeakMap<object, Peer>();
   readonly #open = new Set<Duplex>();
 
-  private constructor(authority: Authority) {
+  private constructor(authority: Authority, directory: string) {
     this.#authority = authority;
+    this.#directory = directory;
+    this.#directoryFd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
     this.#server = net.createServer({ allowHalfOpen: true }, (socket) => {
       this.#introduce(socket);
     });
-    this.#http.on("error", ignore);
-    this.#http.on("request", (request, response) => {
-      this.#answer(request, response, this.#peerOf(request.socket));
-    });
-    this.#http.on("upgrade", (request, socket, head: Buffer) => {
-      this.#switchOver(
-        request,
-        socket,
-        head,
-        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\r\n",
-      );
-    });
-    this.#http.on("connect", (request, socket, head: Buffer) => {
-      this.#switchOver(request, socket, head, "HTTP/1.1 200 Connection established\r\n\r\n");
-    });
-    this.#http.on("clientError", (_error, socket) => socket.destroy());
   }
 
   static async open(authority: Authority): Promise<SinkholeServer> {
-    const sinkhole = new SinkholeServer(authority);
+    const sinkhole = new SinkholeServer(authority, await makeOwnedFolder("sinkhole"));
     await new Promise<void>((resolve, reject) => {
       sinkhole.#server.once("error", reject);
-      sinkhole.#server.listen(join(sinkhole.#directory, "s"), resolve);
+      sinkhole.#server.listen(sinkhole.#path, resolve);
     });
     return sinkhole;
   }
@@ -77,7 +62,7 @@ export class SinkholeServer implements Sinkhole {
     const socket = new RelaySocket();
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
-      socket.connect(join(this.#directory, "s"), () => {
+      socket.connect(this.#path, () => {
         socket.off("error", reject);
         resolve();
       });
@@ -88,9 +73,18 @@ export class SinkholeServer implements Sinkhole {
     return socket;
   };
 
-  close(): void {
+  /** An address of a Unix socket has 108 bytes (unix(7)), and a temporary directory may have a longer name. */
+  get #path(): string {
+    return `/proc/self/fd/${this.#directoryFd}/s`;
+  }
+
+  /** Reads first what has arrived: a program may send, close and end before anybody here has looked. */
+  async close(): Promise<void> {
+    const deadline = performance.now() + lastWordsMs;
+    while ((this.#expected.size > 0 || this.#open.size > 0) && performance.now() < deadline) await sleep(5);
     for (const socket of this.#open) socket.destroy();
     this.#server.close();
+    closeSync(this.#directoryFd);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
@@ -139,30 +133,35 @@ export class SinkholeServer implements Sinkhole {
   }
 
   #speak(socket: net.Socket, peer: Peer, first: Buffer): void {
-    this.#peers.set(socket, peer);
+    const begin = first.subarray(0, 64).toString("latin1");
     if (!peer.secure && first[0] === 0x16 && first[1] === 0x03) this.#takeOffTls(socket, peer);
-    else if (
-      !first.toString("latin1", 0, 14).startsWith("PRI * HTTP/2") &&
-      /^[A-Z]{3,12} \S/.test(first.subarray(0, 64).toString("latin1"))
-    )
-      this.#http.emit("connection", socket);
+    else if (begin.startsWith(http2Preface)) this.#http.speakHttp2(socket, peer);
+    else if (/^[A-Z]{3,12} \S/.test(begin)) this.#http.speakHttp1(socket, peer);
     else this.#read(socket, peer);
   }
 
+  /** By a server of its own that never listens: only such a one tells HTTP/2 that a connection is up. */
   #takeOffTls(socket: net.Socket, peer: Peer): void {
-    const { contextFor } = this.#authority;
-    const secure = new TLSSocket(socket, {
-      isServer: true,
-      secureContext: contextFor(peer.host),
+    const { credentialsFor, contextFor } = this.#authority;
+    const server = createTls({
+      ...credentialsFor(peer.host),
       SNICallback: (name, done) => {
+        // A name that it did not connect to is something that it says.
+        const said = this.log.openWire(peer);
+        if (name !== peer.host) said.add(Buffer.from(name));
+        said.done();
         done(null, contextFor(name === "" ? peer.host : name));
       },
-      ALPNProtocols: ["http/1.1"],
+      ALPNProtocols: ["h2", "http/1.1"],
     });
-    this.#keep(secure);
-    secure.once("secure", () => {
+    server.once("secureConnection", (secure) => {
+      this.#keep(secure);
       this.#serve(secure, { ...peer, secure: true });
     });
+    server.once("tlsClientError", () => {
+      this.log.sealed.push({ host: peer.host, port: peer.port });
+    });
+    server.emit("connection", socket);
   }
 
   /** To the end: what it says is not understood. */
@@ -180,49 +179,6 @@ export class SinkholeServer implements Sinkhole {
     socket.once("close", payload.done);
     socket.once("end", payload.done);
   }
-
-  #peerOf(socket: object | undefined): Peer {
-    return (socket && this.#peers.get(socket)) ?? { host: "", port: 0, secure: false };
-  }
-
-  #answer(request: IncomingMessage, response: ServerResponse, peer: Peer): void {
-    const payload = this.log.open(described(request, peer));
-    request.on("data", payload.add);
-    request.once("error", payload.done);
-    request.once("close", payload.done);
-    request.once("end", () => {
-      payload.done();
-      const { method = "GET", url = "/", headers } = request;
-      const answer = answerTo(method, url, headers, this.marker);
-      response.on("error", ignore);
-      response.statusCode = answer.status;
-      response.setHeader("content-type", answer.type);
-      response.setHeader("content-length", Buffer.byteLength(answer.body));
-      response.end(method === "HEAD" ? "" : answer.body);
-    });
-  }
-
-  /** A proxy, or WebSocket: what follows is another protocol. */
-  #switchOver(request: IncomingMessage, socket: Duplex, head: Buffer, reply: string): void {
-    const peer = this.#peerOf(request.socket);
-    this.log.open(described(request, peer)).done();
-    if (!(socket instanceof net.Socket)) {
-      socket.destroy();
-      return;
-    }
-    socket.write(reply);
-    if (head.length > 0) socket.unshift(head);
-    if (request.method === "CONNECT") {
-      const [, host = peer.host, port = "443"] = /^(.*):(\d+)$/.exec(request.url ?? "") ?? [];
-      this.#serve(socket, { host, port: Number(port), secure: false });
-    } else this.#read(socket, peer);
-  }
-}
-
-function described(request: IncomingMessage, { host, port, secure }: Peer): Omit<Payload, "body" | "bytes"> {
-  const { method = "GET", url = "/", rawHeaders } = request;
-  const head = rawHeaders.map((part, index) => (index % 2 === 0 ? `${part}: ` : `${part}\n`)).join("");
-  return { host, port, scheme: secure ? "https" : "http", request: { method, target: url, head } };
 }
 
 /** A client of hostile code fails as it likes. */
