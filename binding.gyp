@@ -41,7 +41,13 @@
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       # nodelete: its threads live as long as the process, but Node unloads an addon with the last worker that used it.
-      "ldflags": ["-Wl,-z,relro,-z,now,-z,nodelete"]
+      # The C++ library is linked in: a prebuild is made with a newer one than RHEL 9 and others have.
+      "ldflags": [
+        "-Wl,-z,relro,-z,now,-z,nodelete",
+        "-static-libstdc++",
+        "-Wl,--gc-sections",
+        "-Wl,--version-script=<(module_root_dir)/native/addon/exports.map"
+      ]
     },
     {
       "target_name": "skillbox-init",

@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { checkNative } from "./check-native.js";
 
 const root = path.resolve(import.meta.dirname, "..");
 const triplets = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" };
@@ -65,6 +66,7 @@ function collect(arch, from) {
     const strip = arch === process.arch ? "strip" : `${triplets[arch]}-strip`;
     run(strip, name.endsWith(".node") ? ["--strip-unneeded", file] : [file], root, {});
   }
+  checkNative(arch, to);
 }
 
 /** @param {string} program @param {readonly string[]} args @param {string} cwd @param {Record<string, string>} environment */

@@ -12,7 +12,7 @@ import { packageRoot } from "../package-root.js";
 export function buildNative(): number {
   const headers = resolve(process.execPath, "../..");
   const known = existsSync(join(headers, "include/node/node_api.h")) ? [`--nodedir=${headers}`] : [];
-  const { status, error } = spawnSync(process.execPath, [nodeGyp(), "rebuild", ...known], {
+  const { status, error } = spawnSync(process.execPath, [nodeGyp(), "rebuild", "--jobs=max", ...known], {
     cwd: packageRoot(),
     stdio: ["ignore", "inherit", "inherit"],
   });

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import type { ExecutionContext, TestFn } from "ava";
@@ -18,7 +18,9 @@ export type Feature =
   /** An overlay mounted inside such a namespace. */
   | "overlay-userns"
   | "ipv6"
-  | `program:${string}`;
+  | `program:${string}`
+  /** What another script has built. */
+  | `file:${string}`;
 
 type Implementation<Context> = (t: ExecutionContext<Context>) => void | Promise<void>;
 
@@ -106,7 +108,9 @@ function probe(feature: Feature): boolean {
         list?.some(({ address }) => address === "::1"),
       );
     default:
-      return isOnPath(feature.slice("program:".length));
+      return feature.startsWith("file:")
+        ? existsSync(feature.slice("file:".length))
+        : isOnPath(feature.slice("program:".length));
   }
 }
 
