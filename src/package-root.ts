@@ -18,8 +18,15 @@ function findPackageRoot(): string {
   }
 }
 
+let ownVersion: string | undefined;
+
 /** Of the package that this code belongs to. */
 export function version(): string {
+  ownVersion ??= readVersion();
+  return ownVersion;
+}
+
+function readVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8"));
   return typeof manifest === "object" && manifest !== null && "version" in manifest
     ? String(manifest.version)

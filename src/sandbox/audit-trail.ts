@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, mkdtempSync, openSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -219,12 +228,17 @@ function openNamelessFile(): number {
 
 /** Undefined for a device: /dev/full and /dev/null have no content, and the first has no end either. */
 async function hashFile(file: string): Promise<string | undefined> {
-  if (!statSync(file).isFile()) return undefined;
+  const stats = statSync(file);
+  if (!stats.isFile()) return undefined;
   const hash = createHash("sha256");
+  // Four turns of the thread pool take longer than to read what most records are.
+  if (stats.size <= smallRecord) return hash.update(readFileSync(file)).digest("hex");
   const chunks: AsyncIterable<Buffer> = createReadStream(file);
   for await (const chunk of chunks) hash.update(chunk);
   return hash.digest("hex");
 }
+
+const smallRecord = 256 * 1024;
 
 function errnoName(number: number): string {
   return Object.entries(constants.errno).find(([, value]) => value === number)?.[0] ?? String(number);

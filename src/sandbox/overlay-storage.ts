@@ -12,24 +12,31 @@ const base = "/var/tmp";
  * was killed left here is cleared by the next one. Unlike a tmpfs they are bounded only by the disk.
  */
 export class OverlayStorage {
-  readonly #directory: string;
+  readonly #runId: string;
+  #directory: string | undefined;
   #count = 0;
 
   constructor(runId: string) {
-    this.#directory = join(base, ownedName(runId));
+    this.#runId = runId;
   }
 
   /** An empty directory for one overlay. */
   create(): string {
-    // Not recursive: a name that is taken is an error.
-    if (this.#count === 0) mkdirSync(this.#directory, { mode: 0o700 });
+    this.#directory ??= this.#make();
     const directory = join(this.#directory, String(this.#count++));
     mkdirSync(directory, { mode: 0o700 });
     return directory;
   }
 
   async remove(): Promise<void> {
-    if (this.#count > 0) await removeTree(this.#directory);
+    if (this.#directory !== undefined) await removeTree(this.#directory);
+  }
+
+  #make(): string {
+    const directory = join(base, ownedName(this.#runId));
+    // Not recursive: a name that is taken is an error.
+    mkdirSync(directory, { mode: 0o700 });
+    return directory;
   }
 }
 

@@ -233,7 +233,7 @@ function findProgram(
     environment: request.environment,
     view: hostViewDirectories(),
     grants: filesystem.grants.map(({ path }) => path),
-    files: hostFiles,
+    files: hostFiles(),
   });
   if ("problem" in found) {
     throw new SkillboxError(problemCodes[found.problem], found.message, {

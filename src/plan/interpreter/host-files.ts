@@ -28,24 +28,35 @@ export interface FileFact {
   readonly executable: boolean;
 }
 
-export const hostFiles: HostFiles = {
-  readlink(path) {
+/** The host's. Each question is asked once: for one search, over directories that have their parents in common. */
+export function hostFiles(): HostFiles {
+  return {
     // Most are none, and an error costs more than ten answers.
-    return attempt(() => (isLink(path) ? readlinkSync(path) : undefined));
-  },
-  stat(path) {
-    const found = attempt(() => statSync(path, { throwIfNoEntry: false }));
-    if (found === undefined) return undefined;
-    const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
-    return { kind, executable: (found.mode & 0o111) !== 0 };
-  },
-  readStart(path, limit) {
-    return attempt(() => readRegularFile(path, limit));
-  },
-  readdir(path) {
-    return attempt(() => readdirSync(path).sort()) ?? [];
-  },
-};
+    readlink: remembered((path) => attempt(() => (isLink(path) ? readlinkSync(path) : undefined))),
+    stat: remembered(statFact),
+    readStart: (path, limit) => attempt(() => readRegularFile(path, limit)),
+    readdir: remembered((path) => attempt(() => readdirSync(path).sort()) ?? []),
+  };
+}
+
+function remembered<T>(ask: (path: string) => T): (path: string) => T {
+  const answers = new Map<string, { readonly value: T }>();
+  return (path) => {
+    let answer = answers.get(path);
+    if (answer === undefined) {
+      answer = { value: ask(path) };
+      answers.set(path, answer);
+    }
+    return answer.value;
+  };
+}
+
+function statFact(path: string): FileFact | undefined {
+  const found = attempt(() => statSync(path, { throwIfNoEntry: false }));
+  if (found === undefined) return undefined;
+  const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
+  return { kind, executable: (found.mode & 0o111) !== 0 };
+}
 
 function isLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;

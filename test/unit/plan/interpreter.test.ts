@@ -792,7 +792,7 @@ requires(test, "program:pyenv")("pyenv's python3 is the one that pyenv itself pi
     environment: process.env,
     view: ["/usr", "/bin", "/sbin", "/lib", "/lib64"],
     grants: [],
-    files: hostFiles,
+    files: hostFiles(),
   });
   if ("problem" in result) t.fail(result.message);
   else {
