@@ -13,8 +13,8 @@ Status send_plan(int gate, int plan);
 // Waits for it. ECONNRESET: the outer half has failed, and told so itself.
 Status receive_plan(int gate, Fd* plan);
 
-// Few at a time, so that the inner half can mount the first while the next are opened.
-inline constexpr size_t kTreesPerMessage = 8;
+// So many at a time that the inner half can mount the first while the next are opened, and need not wait for each of them.
+inline constexpr size_t kTreesPerMessage = 32;
 
 class TreeSender {
  public:
