@@ -11,9 +11,11 @@
       "target_name": "skillbox",
       "sources": [
         "native/addon/addon.cc",
+        "native/addon/address.cc",
         "native/addon/channel.cc",
         "native/addon/held_queue.cc",
         "native/addon/launch_thread.cc",
+        "native/addon/listener.cc",
         "native/addon/network.cc",
         "native/addon/overlay_object.cc",
         "native/addon/pidfd.cc",

@@ -8,6 +8,7 @@
 #include "arguments.h"
 #include "channel.h"
 #include "classes.h"
+#include "listener.h"
 #include "memfd.h"
 #include "network.h"
 #include "overlay_object.h"
@@ -76,6 +77,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("tmpfsHasUserXattrs", Napi::Function::New<tmpfs_has_user_xattrs>(env, "tmpfsHasUserXattrs"));
   exports.Set("bindListen", Napi::Function::New<bind_listen>(env, "bindListen"));
   exports.Set("bindDatagram", Napi::Function::New<bind_datagram>(env, "bindDatagram"));
+  exports.Set("openListener", Napi::Function::New<open_listener>(env, "openListener"));
   exports.Set("openDatagram", Napi::Function::New<open_datagram>(env, "openDatagram"));
   exports.Set("answerHeld", Napi::Function::New<answer_held>(env, "answerHeld"));
   exports.Set("openRecord", Napi::Function::New<open_record>(env, "openRecord"));

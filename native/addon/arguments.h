@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "../audit/decode.h"
+
 namespace skillbox {
 
 inline void throw_type_error(Napi::Env env, const char* name, const char* expected) {
@@ -76,10 +78,11 @@ inline std::optional<std::vector<int>> fds_argument(const Napi::Value& value, co
   return fds;
 }
 
-// An Error with `errno` (the number), `code` ("EPERM"-less here: TypeScript names it) and `syscall`, as Node's own have.
+// An Error with `errno` (the number), `code` (its name) and `syscall`, as Node's own have.
 inline void throw_errno(Napi::Env env, int error, const char* syscall) {
   Napi::Error exception = Napi::Error::New(env, std::string(syscall) + ": " + strerror(error));
   exception.Set("errno", Napi::Number::New(env, -error));
+  exception.Set("code", Napi::String::New(env, errno_name(error)));
   exception.Set("syscall", Napi::String::New(env, syscall));
   exception.ThrowAsJavaScriptException();
 }

@@ -8,6 +8,7 @@ namespace skillbox {
 struct Classes {
   Napi::FunctionReference channel;
   Napi::FunctionReference datagram;
+  Napi::FunctionReference listener;
   Napi::FunctionReference record;
 
   static void open(Napi::Env env) { env.SetInstanceData(new Classes()); }

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "address.h"
 #include "arguments.h"
 #include "classes.h"
 #include "poll_handle.h"
@@ -13,40 +14,6 @@
 namespace skillbox {
 
 namespace {
-
-struct Address {
-  sockaddr_storage storage = {};
-  socklen_t length = 0;
-};
-
-std::optional<Address> parse_address(const std::string& text, uint16_t port) {
-  Address address;
-  auto& v4 = reinterpret_cast<sockaddr_in&>(address.storage);
-  auto& v6 = reinterpret_cast<sockaddr_in6&>(address.storage);
-  if (inet_pton(AF_INET, text.c_str(), &v4.sin_addr) == 1) {
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    address.length = sizeof v4;
-    return address;
-  }
-  if (inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr) == 1) {
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    address.length = sizeof v6;
-    return address;
-  }
-  return std::nullopt;
-}
-
-std::optional<Address> address_arguments(const Napi::Value& text, const Napi::Value& port, const char* name) {
-  const auto address_text = string_argument(text, name);
-  if (!address_text) return std::nullopt;
-  const auto number = integer_argument(port, "port", 0, 65535);
-  if (!number) return std::nullopt;
-  auto address = parse_address(*address_text, static_cast<uint16_t>(*number));
-  if (!address) throw_type_error(text.Env(), name, "an IPv4 or IPv6 address");
-  return address;
-}
 
 std::string text_of(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = "";
@@ -176,48 +143,32 @@ class Datagram : public Napi::ObjectWrap<Datagram> {
   Napi::FunctionReference on_message_;
 };
 
-}  // namespace
-
-namespace {
-
-// Binds a socket of a sandbox's network namespace to an address that is local there by a route alone. True if it did.
-bool bind_inside(const Napi::CallbackInfo& info, int* fd) {
-  const auto number = fd_argument(info[0], "fd");
-  if (!number) return false;
+// Throws, and is empty, where it could not be bound.
+std::optional<int> bind_arguments(const Napi::CallbackInfo& info) {
+  const auto fd = fd_argument(info[0], "fd");
+  if (!fd) return std::nullopt;
   const auto address = address_arguments(info[1], info[2], "address");
-  if (!address) return false;
-  const int on = 1;
-  setsockopt(*number, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
-  if (address->storage.ss_family == AF_INET6) {
-    setsockopt(*number, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    // IPv6 wants to be told that this is meant.
-    setsockopt(*number, IPPROTO_IPV6, 78 /* IPV6_FREEBIND, linux/in6.h */, &on, sizeof on);
-  }
-  // Connections that this listener's forerunner had may linger in TIME_WAIT; and UDP sockets at every address (our resolver,
-  // a server of the program's) may share the port, where they allow it too.
-  setsockopt(*number, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(*number, reinterpret_cast<const sockaddr*>(&address->storage), address->length) != 0) {
-    throw_errno(info.Env(), errno, "bind");
-    return false;
-  }
-  *fd = *number;
-  return true;
+  if (!address) return std::nullopt;
+  const int error = bind_inside(*fd, *address);
+  if (error == 0) return fd;
+  throw_errno(info.Env(), error, "bind");
+  return std::nullopt;
 }
 
 }  // namespace
 
 Napi::Value bind_listen(const Napi::CallbackInfo& info) {
-  int fd;
-  if (bind_inside(info, &fd) && listen(fd, 128) != 0) throw_errno(info.Env(), errno, "listen");
+  const auto fd = bind_arguments(info);
+  if (fd && listen(*fd, 128) != 0) throw_errno(info.Env(), errno, "listen");
   return info.Env().Undefined();
 }
 
 Napi::Value bind_datagram(const Napi::CallbackInfo& info) {
-  int fd;
-  if (!bind_inside(info, &fd)) return info.Env().Undefined();
+  const auto fd = bind_arguments(info);
+  if (!fd) return info.Env().Undefined();
   // What a program sends in one go has to fit until the event loop comes by.
   const int bytes = 1 << 20;
-  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+  setsockopt(*fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   return info.Env().Undefined();
 }
 

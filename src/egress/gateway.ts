@@ -25,7 +25,10 @@ import { SyntheticAddresses } from "./synthetic.js";
 import { upstreamProxyOf } from "./upstream-proxy-choice.js";
 
 export interface GatewayOptions {
-  readonly binding: Pick<Binding, "answerHeld" | "bindDatagram" | "bindListen" | "closeFd" | "openDatagram">;
+  readonly binding: Pick<
+    Binding,
+    "answerHeld" | "bindDatagram" | "bindListen" | "closeFd" | "openDatagram" | "openListener"
+  >;
   readonly network: NetworkPolicy;
   readonly limits: EgressLimits;
   /** The caller's, for a policy that takes its proxy from there. */

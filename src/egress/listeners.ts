@@ -1,13 +1,15 @@
 import net from "node:net";
-import type { Binding } from "../native/binding.js";
+import type { Binding, Listener } from "../native/binding.js";
 import { resetSocket } from "./relay-close.js";
+import { RelaySocket } from "./relay-socket.js";
 import type { SocketStock } from "./socket-stock.js";
 
 /** How long an allowed program may take from the answer to its SYN: it only has to be scheduled. */
 const patienceMs = 5000;
 
-interface Listener {
-  readonly server: net.Server;
+/** Open for who was allowed to come. */
+interface Door {
+  readonly listener: Listener;
   readonly waiting: Waiting[];
 }
 
@@ -22,13 +24,13 @@ interface Waiting {
  * is reset.
  */
 export class Listeners {
-  readonly #binding: Pick<Binding, "bindListen" | "closeFd">;
+  readonly #binding: Pick<Binding, "bindListen" | "closeFd" | "openListener">;
   readonly #stock: SocketStock;
-  readonly #listeners = new Map<string, Listener>();
+  readonly #doors = new Map<string, Door>();
   readonly #servers: net.Server[] = [];
   #sweep: NodeJS.Timeout | undefined;
 
-  constructor(binding: Pick<Binding, "bindListen" | "closeFd">, stock: SocketStock) {
+  constructor(binding: Pick<Binding, "bindListen" | "closeFd" | "openListener">, stock: SocketStock) {
     this.#binding = binding;
     this.#stock = stock;
   }
@@ -43,16 +45,14 @@ export class Listeners {
     onAccepted: (socket: net.Socket | undefined) => void,
   ): Promise<void> {
     const key = `${address} ${port}`;
-    if (!this.#listeners.has(key)) {
+    if (!this.#doors.has(key)) {
       const kind = net.isIPv6(address) ? "tcp6" : "tcp4";
       const fd = this.#stock.takeNow(kind) ?? (await this.#stock.take(kind));
       // Somebody else may have come to listen there meanwhile.
-      if (this.#listeners.has(key)) this.#stock.add(kind, [fd]);
+      if (this.#doors.has(key)) this.#stock.add(kind, [fd]);
       else this.#open(key, fd, address, port);
     }
-    this.#listeners
-      .get(key)
-      ?.waiting.push({ settle: onAccepted, deadlineMs: performance.now() + patienceMs });
+    this.#doors.get(key)?.waiting.push({ settle: onAccepted, deadlineMs: performance.now() + patienceMs });
     this.#sweep ??= setInterval(() => {
       this.#giveUp();
     }, patienceMs / 2).unref();
@@ -61,7 +61,12 @@ export class Listeners {
   /** A listener for the whole run. Throws what bind(2) says. */
   async serve(address: string, port: number, onConnection: (socket: net.Socket) => void): Promise<void> {
     const fd = await this.#stock.take(net.isIPv6(address) ? "tcp6" : "tcp4");
-    this.#bind(fd, address, port);
+    try {
+      this.#binding.bindListen(fd, address, port);
+    } catch (error) {
+      this.#binding.closeFd(fd);
+      throw error;
+    }
     const server = net.createServer(acceptOptions, onConnection);
     server.listen({ fd });
     this.#servers.push(server);
@@ -70,53 +75,42 @@ export class Listeners {
   close(): void {
     clearInterval(this.#sweep);
     for (const server of this.#servers.splice(0)) server.close();
-    for (const [key, listener] of [...this.#listeners]) {
-      for (const { settle } of listener.waiting.splice(0)) settle(undefined);
-      this.#rest(key, listener);
-    }
-  }
-
-  #bind(fd: number, address: string, port: number): void {
-    try {
-      this.#binding.bindListen(fd, address, port);
-    } catch (error) {
-      this.#binding.closeFd(fd);
-      throw error;
+    for (const [key, door] of [...this.#doors]) {
+      for (const { settle } of door.waiting.splice(0)) settle(undefined);
+      this.#rest(key, door);
     }
   }
 
   #open(key: string, fd: number, address: string, port: number): void {
-    this.#bind(fd, address, port);
-    const server = net.createServer(acceptOptions);
-    const listener: Listener = { server, waiting: [] };
-    server.on("connection", (socket) => {
-      const next = listener.waiting.shift();
-      this.#rest(key, listener);
+    const waiting: Waiting[] = [];
+    const listener = this.#binding.openListener(fd, address, port, (accepted) => {
+      const socket = new RelaySocket(accepted);
+      const next = waiting.shift();
+      this.#rest(key, door);
       if (next === undefined) resetSocket(socket);
       else next.settle(socket);
     });
-    server.listen({ fd });
-    this.#listeners.set(key, listener);
+    const door: Door = { listener, waiting };
+    this.#doors.set(key, door);
   }
 
   /** One timer for all: most connections are accepted within a millisecond. */
   #giveUp(): void {
     const now = performance.now();
-    for (const [key, listener] of [...this.#listeners]) {
-      while ((listener.waiting[0]?.deadlineMs ?? Infinity) <= now)
-        listener.waiting.shift()?.settle(undefined);
-      this.#rest(key, listener);
+    for (const [key, door] of [...this.#doors]) {
+      while ((door.waiting[0]?.deadlineMs ?? Infinity) <= now) door.waiting.shift()?.settle(undefined);
+      this.#rest(key, door);
     }
-    if (this.#listeners.size > 0) return;
+    if (this.#doors.size > 0) return;
     clearInterval(this.#sweep);
     this.#sweep = undefined;
   }
 
   /** Not kept for the next connection: the port may be what the program wants to serve on next, at every address. */
-  #rest(key: string, listener: Listener): void {
-    if (listener.waiting.length > 0 || this.#listeners.get(key) !== listener) return;
-    this.#listeners.delete(key);
-    listener.server.close();
+  #rest(key: string, door: Door): void {
+    if (door.waiting.length > 0 || this.#doors.get(key) !== door) return;
+    this.#doors.delete(key);
+    door.listener.close();
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * The only place that loads the addon, and the types of all that it offers. Descriptors are plain numbers; whoever
- * receives one owns it. Errors carry `errno` (negative) and `syscall`, wrong arguments are TypeErrors.
+ * receives one owns it. Errors carry `errno` (negative), `code` and `syscall`, wrong arguments are TypeErrors.
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -39,6 +39,11 @@ export interface HeldCall {
 export interface Datagram {
   /** Full buffers drop, as UDP does. */
   send(data: Uint8Array, peer: string, peerPort: number, local: string): void;
+  close(): void;
+}
+
+/** A listener in a sandbox's network namespace. */
+export interface Listener {
   close(): void;
 }
 
@@ -130,6 +135,11 @@ export interface Binding {
   tmpfsHasUserXattrs(): boolean;
   /** Binds a socket of a sandbox's network namespace to an address and port there, and listens. */
   bindListen(fd: number, address: string, port: number): void;
+  /**
+   * The same for a listener that finds a place beside servers of the sandbox that have the port at every address. Takes the socket
+   * over, also where it throws; who gets an accepted one has to close it.
+   */
+  openListener(fd: number, address: string, port: number, onAccepted: (fd: number) => void): Listener;
   /** The same for a UDP socket. */
   bindDatagram(fd: number, address: string, port: number): void;
   /** Takes the bound socket over. */

@@ -179,7 +179,7 @@ liveTest.serial(
       t,
       createServer((socket) => socket.end("outside")),
     );
-    const { outcomes, of } = await attempt(
+    const { outcomes } = await attempt(
       t,
       scratch(t),
       [
@@ -188,24 +188,48 @@ liveTest.serial(
         // As servers do, with SO_REUSEADDR: the connection before may linger.
         ["bind", "0.0.0.0", server.port, true],
         ["bind", "::", server.port, true],
-        // Some kernels keep the port of an address from us while the program listens on it at every address.
-        ["behind_own_wildcard", "0.0.0.0", "allowed.test", server.port],
-        ["talk", "allowed.test", server.port, []],
       ],
       { network: allowing(["allowed.test"], [server.port]) },
     );
-    const behindWildcard = outcomes[4];
-    t.deepEqual(outcomes, ["outside", "own", "OK", "OK", behindWildcard, "outside"]);
-    if (behindWildcard === "outside") return;
-    t.is(behindWildcard, "EADDRINUSE");
-    t.like(
-      of("net.connect").find(({ errno }) => errno === "EADDRINUSE"),
-      {
-        name: "allowed.test",
-        port: server.port,
-        rule: "the program itself listens on this port at every address",
-      },
+    t.deepEqual(outcomes, ["outside, and its own", "own", "OK", "OK"]);
+  },
+);
+
+liveTest.serial(
+  "a program that listens on a port at every address reaches others on that port, and itself",
+  async (t) => {
+    const server = await listen(
+      t,
+      createServer((socket) => socket.end("outside")),
     );
+    const { outcomes, of } = await attempt(
+      t,
+      scratch(t),
+      [
+        ["behind_own_wildcard", "::", "allowed.test", server.port],
+        ["behind_own_wildcard", "0.0.0.0", "allowed.test", server.port],
+        // At every address it may listen again at once, though connections to others on the port have just been.
+        ["bind", "0.0.0.0", server.port, true],
+        ["talk", "allowed.test", server.port, []],
+        ["behind_own_wildcard", "0.0.0.0", "denied.test", server.port],
+      ],
+      { network: allowing(["allowed.test"], [server.port]) },
+    );
+    const both = "outside, and its own";
+    t.deepEqual(outcomes, [both, both, "OK", "outside", "EAI -2"]);
+    t.deepEqual(
+      of("net.close").map(({ reason }) => reason),
+      Array.from({ length: 3 }, () => "ended"),
+    );
+    t.is(server.count(), 3);
+    // A server that does not share its port with connections which linger.
+    const unshared = await attempt(
+      t,
+      scratch(t),
+      [["behind_own_wildcard", "0.0.0.0", "allowed.test", server.port, false]],
+      { network: allowing(["allowed.test"], [server.port]) },
+    );
+    t.deepEqual(unshared.outcomes, [both]);
   },
 );
 
