@@ -15,7 +15,7 @@ export interface DatagramsOptions {
   readonly budget: Budget;
   readonly stock: SocketStock;
   readonly outward: Outward;
-  readonly idleTimeoutMs?: number;
+  readonly idleTimeoutMs?: number | undefined;
 }
 
 /** RFC 4787, section 4.3: a mapping lasts two minutes at least, and five are recommended. */
@@ -46,11 +46,6 @@ export class Datagrams {
     this.#options = options;
   }
 
-  /** Whether a rule lets UDP pass to this target. */
-  allows(target: ProxyTarget): boolean {
-    return this.#options.outward.judge(target, "udp").verdict === "allow";
-  }
-
   async judge(call: HeldCall, target: ProxyTarget): Promise<void> {
     const { ledger, budget, outward } = this.#options;
     const decision = outward.judge(target, "udp");
@@ -63,7 +58,7 @@ export class Datagrams {
     let opening = this.#endpoints.get(key);
     if (opening === undefined) {
       const exhausted =
-        this.#endpoints.size >= mostEndpoints ? limitOf(mostEndpoints) : budget.exhausted(this.#flows);
+        this.#endpoints.size >= mostEndpoints ? tooManyEndpoints : budget.exhausted(this.#flows);
       if (exhausted !== undefined) {
         ledger.refuse(call, { verdict: "deny", rule: exhausted }, "EPERM", { name });
         return;
@@ -99,7 +94,7 @@ export class Datagrams {
     const { ledger, outward } = this.#options;
     if (!call.connects || target.kind === "address") {
       ledger.refuse(call, decision, "EPERM", { name: nameOf(target) });
-    } else if (call.port === 0 || outward.judge(target, "tcp").verdict === "allow") {
+    } else if (call.port === 0 || outward.allows(target, "tcp")) {
       ledger.answer(call, 0);
     } else {
       ledger.expectRefusal(call, decision, { name: target.host, port: call.port, protocol: "udp" });
@@ -159,7 +154,7 @@ export class Datagrams {
     const { actor } = endpoint;
     const name = nameOf(target);
     const about = { name, address, port: call.port, protocol: "udp" };
-    const exhausted = this.#flows >= mostFlows ? limitOf(mostFlows) : budget.exhausted(this.#flows);
+    const exhausted = this.#flows >= mostFlows ? tooManyFlows : budget.exhausted(this.#flows);
     if (exhausted !== undefined) {
       ledger.event({ type: "net.connect", ...about, verdict: "deny", rule: exhausted }, actor);
       // The next datagram meets nobody, and is refused at once.
@@ -207,9 +202,8 @@ export class Datagrams {
   }
 }
 
-function limitOf(count: number): string {
-  return `limit: ${String(count)} UDP flows at once`;
-}
+const tooManyEndpoints = `limit: ${String(mostEndpoints)} addresses and ports over UDP at once`;
+const tooManyFlows = `limit: ${String(mostFlows)} UDP flows at once`;
 
 /** Allowed by name, and then not after all. */
 class Refused extends Error {

@@ -3,6 +3,8 @@ import type { Binding, Datagram } from "../native/binding.js";
 import { resetSocket } from "./relay-close.js";
 import type { Resolver } from "./resolver.js";
 
+export const dnsPort = 53;
+
 /** RFC 1035, section 4.2.2: a message over TCP has its length in front. */
 const largestMessage = 65_535;
 const mostConnections = 64;

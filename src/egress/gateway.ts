@@ -7,7 +7,7 @@ import { Budget, type EgressLimitName, type EgressLimits } from "./budget.js";
 import type { EgressTimeouts } from "./connection.js";
 import { Datagrams } from "./datagrams.js";
 import { dialledTarget, standsForNothing } from "./dialled-target.js";
-import { DnsServer } from "./dns-server.js";
+import { DnsServer, dnsPort } from "./dns-server.js";
 import { HeldConnections } from "./held-connections.js";
 import { type Denial, Ledger } from "./ledger.js";
 import { Links } from "./links.js";
@@ -70,6 +70,7 @@ export class Gateway {
   readonly #budget: Budget;
   readonly #stock: SocketStock;
   readonly #listeners: Listeners;
+  readonly #outward: Outward;
   readonly #dns: DnsServer;
   readonly #connections: HeldConnections;
   readonly #datagrams: Datagrams;
@@ -92,7 +93,7 @@ export class Gateway {
     const rules = sinkhole === undefined ? new EgressRules(network) : sinkholeRules;
     const resolve = options.resolve ?? outsideLookup();
     const upstreamProxy = upstreamProxyOf(network, options.environment);
-    const outward = new Outward({ rules, resolve, signal, upstreamProxy, timeouts, sinkhole });
+    this.#outward = new Outward({ rules, resolve, signal, upstreamProxy, timeouts, sinkhole });
     const names = new WildcardLimits();
     const shared = {
       binding,
@@ -101,14 +102,14 @@ export class Gateway {
       stock: this.#stock,
       links: this.#links,
       listeners: this.#listeners,
-      outward,
+      outward: this.#outward,
       synthetic: this.#synthetic,
       names,
       signal,
       timeouts,
     };
     this.#connections = new HeldConnections(shared);
-    this.#datagrams = new Datagrams(shared);
+    this.#datagrams = new Datagrams({ ...shared, idleTimeoutMs: timeouts.idleMs });
     this.#forwards = new PortForwards(shared);
     this.#proxy = new ProxyInside(shared);
     this.#dns = new DnsServer(
@@ -194,7 +195,10 @@ export class Gateway {
 
   async #judge(call: HeldCall): Promise<void> {
     const target = dialledTarget(this.#synthetic, call);
-    if (call.port === dnsPort && !(call.datagram && target !== undefined && this.#datagrams.allows(target))) {
+    if (
+      call.port === dnsPort &&
+      !(target !== undefined && this.#outward.allows(target, call.datagram ? "udp" : "tcp"))
+    ) {
       // Our own resolver, at every address that no rule names as a server.
       this.#ledger.answer(call, 0);
     } else if (target === undefined) {
@@ -204,8 +208,6 @@ export class Gateway {
     }
   }
 }
-
-const dnsPort = 53;
 
 async function until(condition: () => boolean, withinMs: number): Promise<void> {
   const deadline = performance.now() + withinMs;

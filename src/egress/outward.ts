@@ -60,6 +60,10 @@ export class Outward {
       : rules.judgeAddress({ address: target.host, port, protocol });
   }
 
+  allows(target: ProxyTarget, protocol: "tcp" | "udp"): boolean {
+    return this.judge(target, protocol).verdict === "allow";
+  }
+
   /** For a target that was judged with this decision. */
   async route(target: ProxyTarget, decision: Decision): Promise<Route> {
     const { signal, upstreamProxy, sinkhole } = this.#options;

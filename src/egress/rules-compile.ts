@@ -2,7 +2,7 @@ import { SkillboxError } from "../errors.js";
 import { type Cidr, cidrContains, parseCidr } from "../policy/cidr.js";
 import { parseDestination } from "../policy/destination.js";
 import type { EgressRule, PortRange } from "../policy/policy.js";
-import { everyTcpPort } from "../policy/port-set.js";
+import { everyTcpPort, openedPorts } from "../policy/port-set.js";
 import { addressText, readAddress } from "./addresses.js";
 import { AddressIndex, type CompiledRule, NameIndex } from "./rules-index.js";
 
@@ -25,7 +25,7 @@ export function compileRules(list: "egress" | "egressDeny", rules: readonly Egre
       rule,
       index,
       label: ruleLabel(rule, `${list}[${index}]`),
-      ports: rule.ports.length > 0 ? rule.ports : list === "egress" ? everyTcpPort : everyPort,
+      ports: list === "egress" ? openedPorts(rule.ports) : rule.ports.length > 0 ? rule.ports : everyPort,
       except: rule.except.map((text) => checked(parseCidr(text), where)),
     };
     for (const text of rule.to) {

@@ -1,6 +1,7 @@
 import type net from "node:net";
 import type { ProxyTarget } from "./proxy-target.js";
-import type { Decision, EgressRules } from "./rules.js";
+import { dnsPort } from "./dns-server.js";
+import type { Decision, EgressRules, Target } from "./rules.js";
 
 /**
  * Where every TCP connection of a sandbox goes instead of outside, for who wants to see what a program would have sent. Nothing
@@ -19,9 +20,11 @@ export type EgressJudge = Pick<
 
 const into: Decision = { verdict: "allow", rule: "sinkhole" };
 
-/** A UDP flow has a socket outside: there is none in a sinkhole. */
-const judge = ({ protocol }: { readonly protocol: "tcp" | "udp" }): Decision =>
-  protocol === "tcp" ? into : { verdict: "deny", rule: "sinkhole: UDP" };
+/** A UDP flow has a socket outside: there is none in a sinkhole. And every name server is our own resolver. */
+const judge = ({ port, protocol }: Target): Decision => {
+  if (protocol === "udp") return { verdict: "deny", rule: "sinkhole: UDP" };
+  return port === dnsPort ? { verdict: "deny", rule: "sinkhole: DNS" } : into;
+};
 
 export const sinkholeRules: EgressJudge = {
   hasAllowedBelow: () => true,

@@ -39,7 +39,7 @@ export interface EgressRule {
   readonly to: readonly string[];
   /** CIDRs carved out of the CIDRs in `to`; always empty in `egressDeny`. */
   readonly except: readonly string[];
-  /** Empty means every TCP port; in `egressDeny`, every TCP and UDP port. */
+  /** Empty means every TCP port but 53; in `egressDeny`, every TCP and UDP port. */
   readonly ports: readonly PortRange[];
   /**
    * Of CIDRs in `to` that a ceiling allows as a part of a wider one: the length of that one's prefix. Private and other special

@@ -49,7 +49,8 @@ const ports = list(port)
 
 const allowPorts = ports.meta({
   description:
-    'Ports: 443, "443/udp", "8000-8100", "8000-8100/udp"; TCP unless written. Left out: every TCP port, no UDP.',
+    'Ports: 443, "443/udp", "8000-8100", "8000-8100/udp"; TCP unless written. Left out: every TCP port, no UDP. ' +
+    "Port 53 has to be listed by itself; elsewhere the sandbox's own resolver answers there.",
   minItems: 1,
 });
 

@@ -1,7 +1,10 @@
 import dgram from "node:dgram";
 import { once } from "node:events";
+import { createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import test, { type ExecutionContext } from "ava";
-import { attempt } from "../helpers/network.js";
+import type { Denial } from "../../src/egress/ledger.js";
+import { attempt, listen, type Attempt } from "../helpers/network.js";
 import { requires } from "../helpers/requires.js";
 import { scratch } from "../helpers/scratch.js";
 
@@ -68,23 +71,188 @@ for (const how of ["connected", "sendto", "sendmsg"] as const) {
 }
 
 rootTest.serial(
-  "a name server that the policy names is asked itself; every other one is our resolver",
+  "a name server that the policy names is asked itself, over UDP and TCP; every other one is our resolver",
   async (t) => {
     const server = await udpServer(t, "127.0.0.77", () => "the server itself", 53);
-    const rules = [{ to: ["ns.test", "127.0.0.77"], ports: ["53/udp"] }];
-    const query = "000001000001000000000000046e616d650000010001";
-    const { outcomes } = await attempt(
+    const overTcp = await listen(t, tcpNameServer(), { host: "127.0.0.77", port: 53 });
+    const to = ["ns.test", "127.0.0.77"];
+    const own = await ownAddress(t);
+    const attempts: Attempt[] = [
+      ["datagrams", "ns.test", 53, ["question"], "connected"],
+      ["dns", "udp", "8.8.8.8", query, 3],
+      ["datagrams", "ns.test", 53, ["again"], "sendto"],
+      ["dns", "tcp", "55.98.0.1", query, 3],
+      ["dns", "tcp", "8.8.8.8", query, 3],
+      ["dns", "tcp", "3000:7362::1", query, 3],
+      ...own.map(({ address }): Attempt => ["dns", "tcp", address, query, 3]),
+    ];
+    const named = await attempt(t, scratch(t), attempts, {
+      network: { egress: [{ to: [...to, ...own.map(({ address }) => address)], ports: [53, "53/udp"] }] },
+      resolve: () => ["127.0.0.77"],
+    });
+    const itself = "0/7";
+    const resolver = "3/0";
+    t.deepEqual(named.outcomes, [
+      ["the server itself"],
+      resolver,
+      ["the server itself"],
+      itself,
+      resolver,
+      itself,
+      ...own.map(() => itself),
+    ]);
+    t.deepEqual(server.heard, ["question", "again"]);
+    t.is(overTcp.count(), 2);
+    t.like(
+      named.of("net.connect").find(({ port, name }) => port === 53 && name === "ns.test"),
+      {
+        verdict: "allow",
+        rule: "egress[0]",
+      },
+    );
+
+    // Nobody is named by a rule for all else that is there.
+    const around = await attempt(t, scratch(t), attempts, {
+      network: { egress: [{ to: [...to, "0.0.0.0/0"] }, { to, ports: ["1-65535", "1-65535/udp"] }] },
+      resolve: () => ["127.0.0.77"],
+    });
+    t.deepEqual(
+      around.outcomes.filter((outcome) => typeof outcome === "string"),
+      attempts
+        .slice(3)
+        .map(() => resolver)
+        .concat(resolver),
+    );
+    t.deepEqual(server.heard, ["question", "again"]);
+    t.is(overTcp.count(), 2);
+  },
+);
+
+/** For a name that no rule allows. */
+const query = "000001000001000000000000046e616d650000010001";
+
+/** Answers any query with a reply that says it has seven answers: "0/7", as attempts.py tells it. */
+function tcpNameServer() {
+  return createServer((socket) => {
+    socket.once("data", () => socket.end(Buffer.from("000c000081800001000700000000", "hex")));
+  });
+}
+
+/** An address of the host's beside its loopback, which is the sandbox's own, and a name server there; none where it has none. */
+async function ownAddress(t: ExecutionContext) {
+  const [own] = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal, family }) => !internal && family === "IPv4");
+  if (own === undefined) return [];
+  return [
+    { address: own.address, server: await listen(t, tcpNameServer(), { host: own.address, port: 53 }) },
+  ];
+}
+
+liveTest.serial(
+  "a flow ends when it has been silent, and what is sent after that is judged anew",
+  async (t) => {
+    const server = await udpServer(t);
+    const ports = [`${server.port}/udp`];
+    const texts = ["one", "two"];
+    const paced = (how: string, pause: number): Attempt => [
+      "datagrams_paced",
+      "allowed.test",
+      server.port,
+      texts,
+      how,
+      pause,
+    ];
+    const { outcomes, of } = await attempt(
+      t,
+      scratch(t),
+      [paced("sendto", 0.1), paced("sendto", 3), paced("connected", 3)],
+      {
+        network: { egress: [{ to: ["allowed.test", "127.0.0.1"], ports }] },
+        timeouts: { idleMs: 1000 },
+      },
+    );
+    // The kernel answers for who is connected to an address that nobody has any more.
+    t.deepEqual(outcomes, [
+      ["re: one", "re: two"],
+      ["re: one", "re: two"],
+      ["re: one", "ECONNREFUSED"],
+    ]);
+    t.is(server.sources.size, 4, "the second socket's two datagrams came by two flows");
+    t.deepEqual(
+      of("net.close").map(({ reason }) => reason),
+      Array.from({ length: 4 }, () => "idle"),
+    );
+  },
+);
+
+liveTest.serial(
+  "no more than 256 addresses and ports over UDP at once; others are refused at once",
+  async (t) => {
+    const server = await udpServer(t);
+    // Below those that the kernel gives to the program's own sockets at the same address.
+    const first = 20_000;
+    const denials: Denial[] = [];
+    const { outcomes, of, result } = await attempt(
       t,
       scratch(t),
       [
-        ["datagrams", "ns.test", 53, ["question"], "connected"],
-        ["dns", "udp", "8.8.8.8", query],
-        ["datagrams", "ns.test", 53, ["again"], "sendto"],
+        ["udp_connects", "allowed.test", first, 260],
+        ["datagrams", "allowed.test", server.port, ["too early"], "sendto"],
+        ["pause", 3.5],
+        ["datagrams", "allowed.test", server.port, ["now"], "sendto"],
       ],
-      { network: { egress: rules }, resolve: () => ["127.0.0.77"] },
+      {
+        network: {
+          egress: [
+            {
+              to: ["allowed.test", "127.0.0.1"],
+              ports: [`${server.port}/udp`, `${first}-${first + 300}/udp`],
+            },
+          ],
+        },
+        timeouts: { idleMs: 1500 },
+        policy: { resources: { openFiles: 1024 } },
+        onDenial: (denial) => denials.push(denial),
+      },
     );
-    t.deepEqual(outcomes, [["the server itself"], "3/0", ["the server itself"]]);
-    t.deepEqual(server.heard, ["question", "again"]);
+    t.deepEqual(outcomes, [[256, { EPERM: 4 }], ["EPERM"], "OK", ["re: now"]]);
+    const rule = "limit: 256 addresses and ports over UDP at once";
+    t.is(of("net.connect").filter((event) => event.rule === rule && event.verdict === "deny").length, 4);
+    t.like(of("net.send")[0], { verdict: "deny", rule, name: "allowed.test", errno: "EPERM" });
+    t.like(denials[0], { type: "net.connect", name: "allowed.test", port: first + 256, rule });
+    t.is(result.network.denied, 5);
+    t.deepEqual(server.heard, ["now"]);
+  },
+);
+
+liveTest.serial(
+  "no more than 1024 UDP flows at once; what is sent by others is on record and gone",
+  async (t) => {
+    const server = await udpServer(t);
+    const denials: Denial[] = [];
+    const { outcomes, of, result } = await attempt(
+      t,
+      scratch(t),
+      [
+        ["udp_flows", "allowed.test", server.port, 1030],
+        ["pause", 5],
+        ["datagrams", "allowed.test", server.port, ["now"], "sendto"],
+      ],
+      {
+        network: { egress: [{ to: ["allowed.test", "127.0.0.1"], ports: [`${server.port}/udp`] }] },
+        timeouts: { idleMs: 4000 },
+        policy: { resources: { openFiles: 4096 } },
+        onDenial: (denial) => denials.push(denial),
+      },
+    );
+    t.deepEqual(outcomes, [1024, "OK", ["re: now"]]);
+    const rule = "limit: 1024 UDP flows at once";
+    const denied = of("net.connect").filter(({ verdict }) => verdict === "deny");
+    t.is(denied.length, 6);
+    t.like(denied[0], { name: "allowed.test", address: "127.0.0.1", port: server.port, rule });
+    t.like(denials[0], { type: "net.connect", rule });
+    t.like(result.network, { connections: 1025, denied: 6 });
   },
 );
 

@@ -252,6 +252,39 @@ test("a name exists where an allowed name may lie below it", (t) => {
   t.false(to("10.0.0.0/8").hasAllowedBelow(""));
 });
 
+test("port 53 is opened where it stands by itself, and by no range or silence around it", (t) => {
+  const judged = (rule: { to: string[]; ports?: (number | string)[] }) =>
+    (["tcp", "udp"] as const).map(
+      (protocol) =>
+        rulesOf({ egress: [rule] }).judgeAddress({ address: "93.184.216.34", port: 53, protocol }).verdict,
+    );
+  const address = ["93.184.216.34"];
+  t.deepEqual(judged({ to: address }), ["deny", "deny"]);
+  t.deepEqual(judged({ to: address, ports: ["1-65535", "1-65535/udp", "53-54", "52-53/udp"] }), [
+    "deny",
+    "deny",
+  ]);
+  t.deepEqual(judged({ to: address, ports: [53] }), ["allow", "deny"]);
+  t.deepEqual(judged({ to: address, ports: ["1-100", "53/udp"] }), ["deny", "allow"]);
+  t.deepEqual(judged({ to: ["0.0.0.0/0"], ports: [53, "53/udp"] }), ["allow", "allow"]);
+  const rules = rulesOf({ egress: [{ to: address, ports: [52, "50-60"] }] });
+  for (const [port, verdict] of [
+    [49, "deny"],
+    [50, "allow"],
+    [52, "allow"],
+    [53, "deny"],
+    [54, "allow"],
+    [60, "allow"],
+  ] as const)
+    t.is(
+      rules.judgeAddress({ address: "93.184.216.34", port, protocol: "tcp" }).verdict,
+      verdict,
+      String(port),
+    );
+  const denying = rulesOf({ egress: [{ to: address, ports: [53] }], egressDeny: [{ to: address }] });
+  t.is(denying.judgeAddress({ address: "93.184.216.34", port: 53, protocol: "tcp" }).verdict, "deny");
+});
+
 interface OracleRule {
   readonly to: readonly string[];
   readonly ports?: readonly (number | string)[] | undefined;

@@ -36,16 +36,19 @@ export function allowsEgress(policy: Policy, host: string, port: number, protoco
       (rule) =>
         rule.to.some((to) => matches(to, host)) &&
         !rule.except.some((hole) => matches(hole, host)) &&
-        (rule.ports.length === 0 ? protocol === "tcp" : hasPort(rule.ports, port, protocol)),
+        (rule.ports.length === 0 ? protocol === "tcp" && port !== 53 : opensPort(rule.ports, port, protocol)),
     )
   );
 }
 
-function hasPort(
-  ports: Policy["network"]["egress"][number]["ports"],
-  port: number,
-  protocol: string,
-): boolean {
+/** Port 53 has to stand by itself. */
+function opensPort(ports: Ports, port: number, protocol: string): boolean {
+  return hasPort(port === 53 ? ports.filter(({ first, last }) => first === last) : ports, port, protocol);
+}
+
+type Ports = Policy["network"]["egress"][number]["ports"];
+
+function hasPort(ports: Ports, port: number, protocol: string): boolean {
   return ports.some((range) => range.protocol === protocol && port >= range.first && port <= range.last);
 }
 
