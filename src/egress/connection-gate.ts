@@ -13,10 +13,12 @@ export interface ConnectionGateOptions {
   readonly handshakeTimeoutMs: number;
   readonly onEvent: (event: ConnectionEvent) => void;
   /** Ends the connection. Over plain HTTP the program can be told why. */
-  readonly refuse: (why: string, protocol: "tls" | "http") => void;
+  readonly refuse: (why: string, protocol: Protocol) => void;
   /** Sends upstream outside of push(). */
   readonly forward: (bytes: Buffer) => void;
 }
+
+type Protocol = "tls" | "http" | "http2";
 
 /** A word without its end of line may be all that its protocol sends ("ruok"): after so long it goes on, and stays watched. */
 const stallMs = 300;
@@ -85,8 +87,9 @@ export class ConnectionGate implements OutboundGate {
     }
   }
 
-  #openUnread(protocol: "tls" | "http", problem: string, bytes: Buffer): Buffer | undefined {
-    return this.#passes(this.#judge.unreadable(protocol, problem), protocol) ? this.#open(bytes) : undefined;
+  #openUnread(protocol: Protocol, problem: string, bytes: Buffer): Buffer | undefined {
+    const why = this.#judge.unreadable(protocol === "tls" ? "tls" : "http", problem);
+    return this.#passes(why, protocol) ? this.#open(bytes) : undefined;
   }
 
   #open(bytes: Buffer): Buffer {
@@ -95,7 +98,7 @@ export class ConnectionGate implements OutboundGate {
   }
 
   /** Refuses where there is a reason; whether the bytes may go on. */
-  #passes(why: string | undefined, protocol: "tls" | "http"): boolean {
+  #passes(why: string | undefined, protocol: Protocol): boolean {
     if (why === undefined) return true;
     this.#stage = "refused";
     this.#options.refuse(why, protocol);
@@ -121,7 +124,7 @@ export class ConnectionGate implements OutboundGate {
     const step = gate.push(chunk);
     if (step.kind === "http") return step.forward;
     if (step.kind === "refused") {
-      if (!step.judged) return this.#openUnread("http", step.why, joined(step.forward, step.rest));
+      if (!step.judged) return this.#openUnread(step.spoken, step.why, joined(step.forward, step.rest));
       this.#passes(step.why, "http");
       return undefined;
     }

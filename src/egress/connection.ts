@@ -26,7 +26,7 @@ export interface EgressTimeouts {
   readonly dialMs?: number | undefined;
   /** From the first byte of a TLS hello or a request head to its last. Default: 10 s. */
   readonly handshakeMs?: number | undefined;
-  /** Without a byte in either direction. Default: 10 min. */
+  /** Without a byte in either direction. Default: 10 min, 5 min for a UDP flow. */
   readonly idleMs?: number | undefined;
 }
 
@@ -45,8 +45,8 @@ export async function serveConnection(options: ConnectionOptions): Promise<Relay
     onEvent,
     refuse: (why, protocol) => {
       gate.close();
-      if (protocol === "http") line.answer(forbidden(why));
-      else line.reset("refused");
+      if (protocol === "tls") line.reset("refused");
+      else line.answer(protocol === "http" ? forbidden(why) : goAway(why));
     },
     forward: (bytes) => {
       if (upstream.writable) upstream.write(bytes);
@@ -72,4 +72,21 @@ function forbidden(why: string): Buffer {
     "Connection: close",
   ];
   return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
+
+/** RFC 9113: a server begins with SETTINGS, and HTTP_1_1_REQUIRED lets a client try again with that. */
+function goAway(why: string): Buffer {
+  const [settings, goaway, http11Required] = [4, 7, 0xd];
+  const lastStreamAndCode = Buffer.alloc(8);
+  lastStreamAndCode.writeUInt32BE(http11Required, 4);
+  const told = Buffer.concat([lastStreamAndCode, Buffer.from(`skillbox: ${why}`)]);
+  return Buffer.concat([connectionFrame(settings, Buffer.alloc(0)), connectionFrame(goaway, told)]);
+}
+
+/** Length, type, no flags, stream 0. */
+function connectionFrame(type: number, payload: Buffer): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  return Buffer.concat([head, payload]);
 }

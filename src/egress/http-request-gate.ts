@@ -16,6 +16,8 @@ export type HttpGateStep =
       readonly rest: Buffer;
       readonly why: string;
       readonly judged: boolean;
+      /** What the program understands an answer in. */
+      readonly spoken: "http" | "http2";
     };
 
 const nothing = Buffer.alloc(0);
@@ -57,8 +59,11 @@ export class HttpRequestGate {
       const held = this.#head.collected;
       if (result.kind === "need-more") return { kind: "http", forward: joined(passed) };
       if (result.kind === "malformed") return refusal(passed, held, result.why);
-      if (result.kind === "http2")
-        return refusal(passed, held, "HTTP/2 without TLS names its hosts in compressed form");
+      // Each request would have to be judged, and each depends on the compressed headers of all before it.
+      if (result.kind === "http2") {
+        const why = "HTTP/2 without TLS is not judged by name: use TLS, or HTTP/1.1";
+        return { ...refusal(passed, held, why), spoken: "http2" };
+      }
       const denied = this.#judge(result.request);
       if (denied !== undefined) return { ...refusal(passed, held, denied), judged: true };
       passed.push(held.subarray(0, result.length));
@@ -71,7 +76,7 @@ export class HttpRequestGate {
 }
 
 function refusal(passed: readonly Buffer[], rest: Buffer, why: string): HttpGateStep & { kind: "refused" } {
-  return { kind: "refused", forward: joined(passed), rest, why, judged: false };
+  return { kind: "refused", forward: joined(passed), rest, why, judged: false, spoken: "http" };
 }
 
 function joined(parts: readonly Buffer[]): Buffer {
