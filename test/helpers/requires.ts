@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import type { ExecutionContext, TestFn } from "ava";
@@ -192,7 +192,8 @@ function mountsOverlay(): boolean {
 
 function isOnPath(program: string): boolean {
   // Servers lie where an ordinary user's PATH does not lead.
-  return [...(process.env["PATH"] ?? "").split(path.delimiter), "/usr/sbin"].some((folder) => {
+  const folders = [...(process.env["PATH"] ?? "").split(path.delimiter), "/usr/sbin", ...postgresFolders()];
+  return folders.some((folder) => {
     try {
       accessSync(path.join(folder, program), constants.X_OK);
       return true;
@@ -200,6 +201,14 @@ function isOnPath(program: string): boolean {
       return false;
     }
   });
+}
+
+/** Debian keeps each version's programs in a folder of its own; the newest first. */
+export function postgresFolders(): readonly string[] {
+  const versions = existsSync("/usr/lib/postgresql") ? readdirSync("/usr/lib/postgresql") : [];
+  return versions
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => `/usr/lib/postgresql/${version}/bin`);
 }
 
 function succeeds(program: string, ...args: string[]): boolean {
