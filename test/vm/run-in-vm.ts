@@ -20,14 +20,26 @@ interface Caller {
   readonly flags: readonly string[];
   /** What this caller cannot have; a test that skips for anything else has failed. */
   readonly maySkip: readonly string[];
+  /** Where the tests keep their files, when not in /tmp. */
+  readonly scratch?: string;
 }
+
+/** What the machine is not built with. */
+const missing = ["java", "postgres", "psql", "redis-cli", "redis-server", "ssh", "sshd", "wget"].map(
+  (name) => `program:${name}`,
+);
 
 const callers: Readonly<Record<string, Caller>> = {
   /** A login without systemd, its own cgroup delegated by hand. */
   delegated: { flags: [], maySkip: ["root", "cgroup-v1", "systemd-user"] },
   /** A systemd user session, as on a desktop or a server login: the delegation has to be asked for. */
   session: { flags: ["--systemd"], maySkip: ["root", "cgroup-v1"] },
-  root: { flags: ["--user", "root"], maySkip: ["ordinary-user", "cgroup-v1", "systemd-user"] },
+  /** A root caller's grants are idmapped, and /tmp is a tmpfs, which has no idmapped mounts before Linux 6.3. */
+  root: {
+    flags: ["--user", "root"],
+    maySkip: ["ordinary-user", "cgroup-v1", "systemd-user"],
+    scratch: "/var/tmp",
+  },
 };
 
 interface Counts {
@@ -149,11 +161,12 @@ function dependenciesOf(folder: string): string[] {
 async function runTests(
   tools: string,
   job: string,
-  { flags, maySkip }: Caller,
+  { flags, maySkip, scratch = "/tmp" }: Caller,
   filters: readonly string[],
 ): Promise<Counts> {
   const words = ["node", "tools/test.js", "live", ...filters, "--", "--timeout=10m"].map(quoteForShell);
-  const command = `FORCE_COLOR=0 SKILLBOX_TEST_MAY_SKIP=${maySkip.join()} ${words.join(" ")}`;
+  const skippable = [...maySkip, ...missing].join();
+  const command = `FORCE_COLOR=0 TMPDIR=${scratch} SKILLBOX_TEST_MAY_SKIP=${skippable} ${words.join(" ")}`;
   const child = spawn(path.join(tools, "run"), [...flags, "--time", "1800", "--dir", job, "--", command], {
     env: { ...process.env, VM: machine },
     stdio: ["ignore", "pipe", "inherit"],
