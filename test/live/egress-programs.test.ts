@@ -271,10 +271,7 @@ requires(test, "userns", "program:psql", "program:postgres", "program:openssl").
       network: allowing([names.allowed], [port]),
     });
     assertAllowedThenDenied(t, end, "clear\nencrypted\n100000\n1288894");
-    t.deepEqual(
-      end.of("net.close").map(({ reason }) => reason),
-      asked.map(() => "ended"),
-    );
+    t.is(end.of("net.close").length, asked.length);
   },
 );
 
