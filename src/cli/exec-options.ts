@@ -3,6 +3,7 @@ import { SkillboxError } from "../errors.js";
 import { defaultPolicy } from "../policy/default.js";
 import { parseDestination } from "../policy/destination.js";
 import type { Parsed } from "../policy/parsed.js";
+import type { Narrowed } from "../policy/narrow.js";
 import { parsePorts } from "../policy/ports.js";
 import { checkPath, resolvePath } from "../policy/paths.js";
 import type { EgressRule, Limit, PathGrant, Policy } from "../policy/policy.js";
@@ -30,7 +31,16 @@ export interface PolicyOptions {
  * command is typed. zod and yaml are loaded only if there is a file to read.
  */
 export async function policyFromOptions(options: PolicyOptions): Promise<Policy> {
-  const base = await basePolicy(options);
+  return (await narrowedFromOptions(options)).policy;
+}
+
+/** The same, and what a skill asked for and did not get. */
+export async function narrowedFromOptions(options: PolicyOptions): Promise<Narrowed> {
+  const { policy, refused } = await basePolicy(options);
+  return { policy: withFlags(policy, options), refused };
+}
+
+function withFlags(base: Policy, options: PolicyOptions): Policy {
   const { filesystem, resources, environment } = base;
   return {
     ...base,
@@ -53,12 +63,12 @@ export async function policyFromOptions(options: PolicyOptions): Promise<Policy>
 }
 
 /** Of a skill: what it asks for, and what of it the operator's policy, or the built-in ceiling, gives. */
-async function basePolicy({ policy, skill }: PolicyOptions): Promise<Policy> {
+async function basePolicy({ policy, skill }: PolicyOptions): Promise<Narrowed> {
   const given = policy === undefined ? undefined : await load(policy);
-  if (skill === undefined) return given ?? defaultPolicy();
+  if (skill === undefined) return { policy: given ?? defaultPolicy(), refused: [] };
   const { readSkill } = await import("../skill/skill.js");
   const { effectiveSkillPolicy } = await import("../skill/effective.js");
-  return effectiveSkillPolicy(readSkill(skill), given).policy;
+  return effectiveSkillPolicy(readSkill(skill), given);
 }
 
 /** Where the program starts. Throws ERR_GRANT when the directory that skillbox was started in is gone. */

@@ -1,18 +1,19 @@
 import { SkillboxError } from "../errors.js";
 import type { PlannedMount } from "../plan/compile.js";
 import { sandboxPersona } from "../plan/persona.js";
-import { quoted } from "../policy/display.js";
-import type { EgressRule, Policy } from "../policy/policy.js";
+import { displayText, quoted } from "../policy/display.js";
+import type { Refusal } from "../policy/narrow.js";
+import type { EgressRule, Origin, Policy } from "../policy/policy.js";
 import { formatSize } from "../policy/units.js";
 import { prepare, type Preparation } from "../sandbox/prepare.js";
-import { policyFromOptions, workingDirectory, type PolicyOptions } from "./exec-options.js";
+import { narrowedFromOptions, workingDirectory, type PolicyOptions } from "./exec-options.js";
 import { statusOfError } from "../sandbox/exit-status.js";
 import { printError } from "./print-error.js";
 import { profileNotes } from "./profile-notes.js";
 
 /**
  * What a run under this policy, on this host, of this command would see and may do. Nothing is started. With --json:
- * `{ name, mounts: [{ access, source, target, reason }], denied, scratch, limits, environment, syscalls, network, notes }`.
+ * `{ name, mounts: [{ access, source, target, reason }], denied, scratch, limits, environment, syscalls, network, notes, refused }`.
  */
 export async function policyExplain(
   argv: readonly string[],
@@ -20,13 +21,13 @@ export async function policyExplain(
   out: NodeJS.WritableStream,
 ): Promise<number> {
   try {
-    const policy = await policyFromOptions(options);
+    const { policy, refused } = await narrowedFromOptions(options);
     const prepared = prepare({ policy, argv, cwd: workingDirectory(options), environment: process.env });
     const preparation = { ...prepared, notes: [...prepared.notes, ...profileNotes(policy)] };
     out.write(
       options.json
-        ? `${JSON.stringify(asJson(policy, preparation), undefined, 2)}\n`
-        : asText(policy, preparation),
+        ? `${JSON.stringify({ ...asJson(policy, preparation), refused }, undefined, 2)}\n`
+        : asText(policy, preparation, refused),
     );
     return 0;
   } catch (error) {
@@ -36,10 +37,7 @@ export async function policyExplain(
   }
 }
 
-function asJson(
-  policy: Policy,
-  { mounts, filesystem, limits, process, filter, notes }: Preparation,
-): unknown {
+function asJson(policy: Policy, { mounts, filesystem, limits, process, filter, notes }: Preparation): object {
   return {
     name: policy.name,
     program: process.candidates,
@@ -54,7 +52,7 @@ function asJson(
   };
 }
 
-function asText(policy: Policy, preparation: Preparation): string {
+function asText(policy: Policy, preparation: Preparation, refused: readonly Refusal[]): string {
   const { mounts, filesystem, limits, process, filter, notes } = preparation;
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ["program", [process.candidates.map((path) => quoted(path, 200)).join(" or ")]],
@@ -86,12 +84,24 @@ function asText(policy: Policy, preparation: Preparation): string {
       ],
     ],
     ["environment", process.env.map((variable) => quoted(variable, 100).slice(1, -1))],
+    ["asked for and not given", refused.map(describeRefusal)],
     ["notes", notes],
   ];
   return sections
     .filter(([, lines]) => lines.length > 0)
     .map(([title, lines]) => `${title}\n${lines.map((line) => `  ${line}\n`).join("")}`)
     .join("");
+}
+
+/** What was asked and where, what is given of it, and the line of the ceiling that decides. */
+function describeRefusal({ subject, asked, given, reason, askedAt, decidedBy }: Refusal): string {
+  const asking = `${subject}: ${displayText(asked)}${askedAt === undefined ? "" : ` (${displayText(written(askedAt))})`}`;
+  const decided = decidedBy === undefined ? "" : ` (${displayText(written(decidedBy))})`;
+  return `${asking}: ${given === undefined ? "nothing is given" : `given: ${displayText(given)}`}; ${displayText(reason)}${decided}`;
+}
+
+function written({ file, line, column }: Origin): string {
+  return `${file}:${line}:${column}`;
 }
 
 function describeMount({ access, source, target, reason }: PlannedMount): string {

@@ -19,7 +19,7 @@ export function* decodings(data: Buffer, text: string): Generator<readonly [Bait
   for (const [run] of runs(text, /[A-Za-z2-7]{24,}/g)) yield ["base32", base32(run)];
   for (const [run] of runs(text, /(?:\d{2,3}[\s,;]{1,2}){12,}\d{2,3}/g))
     yield ["codes", Buffer.from(run.split(/[\s,;]+/).map(Number))];
-  for (const [run] of runs(text, /[!-z]{20,}/g))
+  for (const [run] of runs(text, /[!-~]{20,}/g))
     for (const alphabet of [ascii85, base85]) yield ["base85", fromBase85(run, alphabet)];
   // UTF-16, of either order.
   if (/(?:[ -~]\0){8}/.test(text)) yield ["utf-16", Buffer.from(data.filter((byte) => byte !== 0))];

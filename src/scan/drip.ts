@@ -39,14 +39,16 @@ function looksRandom(label: string): boolean {
 /** Pieces of at least so many characters are told apart from chance. */
 const pieceLength = 4;
 
-/** Decoys of which most pieces went to one host, in several payloads none of which has the whole. */
+/** Decoys of which most pieces went to one host, or to several together, in payloads none of which has the whole. */
 export function slowDrips(
   payloads: readonly Payload[],
   decoys: readonly Decoy[],
 ): readonly { readonly decoy: Decoy; readonly host: string }[] {
   const byHost = new Map<string, Payload[]>();
   for (const payload of payloads) byHost.set(payload.host, [...(byHost.get(payload.host) ?? []), payload]);
-  return [...byHost].flatMap(([host, sent]) => {
+  const together: readonly (readonly [string, readonly Payload[]])[] =
+    byHost.size > 1 ? [[`${byHost.size} hosts`, payloads]] : [];
+  return [...byHost, ...together].flatMap(([host, sent]) => {
     if (sent.length < 3) return [];
     const texts = sent.map(({ request, body }) => `${request?.target ?? ""}\n${body.toString("latin1")}`);
     const joined = varying(texts);

@@ -1,4 +1,4 @@
-import { basename, extname } from "node:path";
+import { basename, dirname, extname } from "node:path";
 import type { Skill } from "../skill/skill.js";
 import type { Inventory, SkillFile } from "./inventory.js";
 import type { Phase } from "./scan-report.js";
@@ -19,9 +19,13 @@ const mostArguments = 4;
 
 /** What there is to exercise, in the order of the phases. */
 export function findEntryPoints(skill: Skill, { files }: Inventory): readonly EntryPoint[] {
-  return [...files.flatMap(packageScripts), ...files.flatMap(scripts), ...documentedCommands(skill)].toSorted(
-    (a, b) => order.indexOf(a.phase) - order.indexOf(b.phase),
-  );
+  const found = [
+    ...files.flatMap(packageScripts),
+    ...files.flatMap(scripts),
+    ...files.flatMap(makeTargets),
+    ...documentedCommands(skill),
+  ];
+  return found.toSorted((a, b) => order.indexOf(a.phase) - order.indexOf(b.phase));
 }
 
 const order: readonly Phase[] = ["install", "main", "import", "function", "command"];
@@ -77,10 +81,28 @@ function packageScripts({ path, text }: SkillFile): readonly EntryPoint[] {
     const line = text.split("\n").findIndex((each) => each.includes(`"${name}"`)) + 1;
     const phase = hooks.includes(name) ? "install" : "command";
     const folder = path === "package.json" ? "." : path.slice(0, -"/package.json".length);
-    const target = ["-c", folder === "." ? command : `cd '${folder.replaceAll("'", `'\\''`)}' && ${command}`];
+    const target = ["-c", folder === "." ? command : `cd ${quotedWord(folder)} && ${command}`];
     found.push({ phase, file: path, ...(line > 0 ? { line } : {}), name, language: "shell", target });
   }
   return found;
+}
+
+/** More are not tried. */
+const mostTargets = 8;
+
+/** What `make` would do, with a target and without. */
+function makeTargets({ path, text }: SkillFile): readonly EntryPoint[] {
+  if (!/^(GNUm|m|M)akefile$/.test(basename(path)) || text === undefined) return [];
+  const targets = [...text.matchAll(/^([A-Za-z0-9][\w-]*)[ \t]*:(?!=)/gm)].flatMap(([, name]) => name ?? []);
+  return [...new Set(targets)].slice(0, mostTargets).map((name) => {
+    const line = text.split("\n").findIndex((each) => each.startsWith(name)) + 1;
+    const target = ["-c", `make -f ${quotedWord(basename(path))} -C ${quotedWord(dirname(path))} ${name}`];
+    return { phase: "command", file: path, line, name: `make ${name}`, language: "shell", target };
+  });
+}
+
+function quotedWord(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 function scriptsOf(text: string): object {

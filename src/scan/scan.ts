@@ -15,6 +15,7 @@ import { driftOf } from "./drift.js";
 import { type EntryPoint, findEntryPoints } from "./entry-points.js";
 import { type Exercise, exercise as exerciseOne } from "./exercise.js";
 import { findingsOf, type Seen } from "./findings.js";
+import { hiddenTriggers } from "./hidden-trigger.js";
 import { type Inventory, takeInventory } from "./inventory.js";
 import { type Acts, actsOf } from "./judge/acts.js";
 import { judgeFiles } from "./judge/files.js";
@@ -22,6 +23,7 @@ import { judgeNetwork } from "./judge/network.js";
 import { judgeProcesses } from "./judge/processes.js";
 import { observedOf } from "./observe.js";
 import { policyPart } from "./policy-part.js";
+import { installedFrom } from "./registry.js";
 import { boundedList, boundedText, bounds } from "./report-bounds.js";
 import type { Severity } from "./report-findings.js";
 import { type ScanReport, type ScanRun, verdictOf } from "./scan-report.js";
@@ -69,9 +71,13 @@ export async function scanSkill(options: ScanOptions): Promise<ScanReport> {
   const observations = exercises.map((each) => ({ exercise: each, acts: actsOf(each) }));
   const declared = new EgressRules(narrowed.policy.network);
   const drift = driftOf(skill, narrowed, observations);
+  const installed = installedFrom(inventory);
+  const done = observations.flatMap((each) => sightings(each, inventory, declared));
   const seen: Seen[] = [
+    ...installed.seen,
     ...inventory.oddities.map(({ rule, path, what }) => ({ rule, file: path, subject: [path], what })),
-    ...observations.flatMap((each) => sightings(each, inventory, declared)),
+    ...done,
+    ...hiddenTriggers(done, skill.body),
     ...drift.seen,
   ];
   const failOn = options.failOn ?? "HIGH";
@@ -93,6 +99,7 @@ export async function scanSkill(options: ScanOptions): Promise<ScanReport> {
         inventory.files.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 })),
         bounds.skillFiles,
       ),
+      ...(installed.registry === undefined ? {} : { registry: installed.registry }),
     },
     policy: policyPart(skill, options.ceiling, narrowed.policy, suggestPolicy(skill, observations)),
     runs: boundedList(exercises.map(runOf), bounds.runs),

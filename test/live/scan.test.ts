@@ -1,17 +1,29 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import test from "ava";
 import { z } from "zod";
 import { isAtLeast } from "../../src/scan/report-findings.js";
 import { openFindings, scanReportSchema, type ScanReport } from "../../src/scan/scan-report.js";
+import { ruleList } from "../../src/scan/rules.js";
 import { scanSkill } from "../../src/scan/scan.js";
 import { requires } from "../helpers/requires.js";
+import { folderRules } from "../helpers/skill-folders.js";
 
 const skills = path.resolve(import.meta.dirname, "../../../test/fixtures/skills");
 /** By skill: the rules that must be among its findings; for honest ones no finding at or above HIGH at all. */
 const expected = z
   .record(z.string(), z.array(z.string()))
   .parse(JSON.parse(readFileSync(path.join(skills, "expected.json"), "utf8")));
+
+test("every skill that is there is tried, and every rule fires for one of them or in the tests of folders", (t) => {
+  const there = readdirSync(skills).filter((name) => name !== "expected.json");
+  t.deepEqual(there.toSorted(), Object.keys(expected).toSorted());
+  const fired = new Set([...Object.values(expected).flat(), ...folderRules]);
+  t.deepEqual(
+    ruleList.map(([id]) => id).filter((id) => !fired.has(id)),
+    [],
+  );
+});
 
 const liveTest = requires(
   test,
@@ -20,6 +32,7 @@ const liveTest = requires(
   "program:python3",
   "program:bash",
   "program:curl",
+  "program:make",
 );
 
 async function scanned(name: string): Promise<ScanReport> {

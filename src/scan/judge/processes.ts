@@ -80,9 +80,16 @@ function judgeCalls(events: readonly RecordedEvent[]): readonly Sighting[] {
   return events.flatMap((event): Sighting[] => {
     const { syscall = "" } = event;
     const what = `called ${syscall}`;
+    if (event.type === "net.socket" && event.denied && isRaw(event))
+      return [{ rule: "SBX404", subject: ["raw socket"], what: "asked for a raw or ICMP socket", event }];
     if (inspections.test(syscall)) return [{ rule: "SBX403", subject: [syscall], what, event }];
     return evasions.test(syscall) ? [{ rule: "SBX404", subject: [syscall], what, event }] : [];
   });
+}
+
+/** What ping and forgers of packets use. */
+function isRaw({ args }: RecordedEvent): boolean {
+  return /SOCK_RAW|AF_PACKET|ICMP/.test(JSON.stringify(args)) && !JSON.stringify(args).includes("AF_NETLINK");
 }
 
 function judgeNotes({ notes, entry, events }: Exercise, sources: string): readonly Sighting[] {
@@ -92,7 +99,8 @@ function judgeNotes({ notes, entry, events }: Exercise, sources: string): readon
     if (place === undefined && what !== "sleep" && entry.language === "python") continue;
     if ((what === "exec" && decodes) || what === "unmarshal")
       found.push({ rule: "SBX302", subject: [entry.file], what: "ran code that it had decoded", place });
-    if (what === "dlopen")
+    // Of itself, which is what ctypes does when it is imported.
+    if (what === "dlopen" && more["path"] !== "None")
       found.push({
         rule: "SBX305",
         subject: [String(more["path"])],

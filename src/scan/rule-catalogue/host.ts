@@ -40,7 +40,7 @@ export const hostRules = {
     category: "malware",
     title: "It tried to get out of the sandbox",
     description:
-      "The skill made system calls that no ordinary program makes: namespaces, mounts, kernel modules, keyrings, bpf.",
+      "The skill made system calls that no ordinary program makes: namespaces, mounts, kernel modules, keyrings, bpf, raw sockets.",
     remediation: "Remove them.",
     skillSpector: [],
   },
@@ -94,6 +94,17 @@ export const hostRules = {
     description:
       "The name of a file has control characters, or characters that turn the reading direction or cannot be seen.",
     remediation: "Rename the file.",
+    skillSpector: [],
+  },
+  SBX410: {
+    name: "sandboxProbe",
+    severity: "HIGH",
+    securitySeverity: "7.6",
+    category: "malware",
+    title: "It looked for signs of being watched",
+    description:
+      "The skill looked at the first process or the firmware's names, as code does that behaves well in a sandbox alone.",
+    remediation: "Remove it: what a skill does must not depend on who watches.",
     skillSpector: [],
   },
   SBX501: {
