@@ -1,11 +1,12 @@
-import { lstatSync } from "node:fs";
 import { constants } from "node:os";
 import { SkillboxError } from "../errors.js";
 import type { Channel, Native } from "../native/binding.js";
-import { encodeLaunch, encodeProcess, sourcesOf } from "../plan/encode.js";
-import type { LaunchPlan, ProcessPlan, SourceFacts } from "../plan/launch-plan.js";
+import { encodeLaunch, encodeProcess } from "../plan/encode.js";
+import type { LaunchPlan, ProcessPlan } from "../plan/launch-plan.js";
+import { sourceFacts } from "../plan/source-facts.js";
 import { Deferred } from "./deferred.js";
 import { launchError, processError } from "./launch-error.js";
+import { OpenError, fileError } from "./open-error.js";
 import {
   decodeReport,
   encodeExecRequest,
@@ -245,40 +246,4 @@ export class Sandbox {
       }),
     );
   }
-}
-
-/** open(2)'s answer. */
-class OpenError extends Error {
-  readonly errno: string;
-
-  constructor(errno: string) {
-    super(errno);
-    this.errno = errno;
-  }
-}
-
-function fileError(path: string, access: "read" | "write", errno: string): SkillboxError {
-  const reason = errno === "EINVAL" ? "not the absolute path of a regular file" : errno;
-  return new SkillboxError(
-    "ERR_FILE",
-    `${path} cannot be ${access === "read" ? "read" : "written"} in the sandbox: ${reason}`,
-    {
-      stage: "file",
-      errno,
-      ...(errno === "ENOENT" || errno === "EROFS" || errno === "EACCES"
-        ? {
-            hint: "paths are as the programs see them; /tmp, $HOME and what the policy grants to write are writable",
-          }
-        : {}),
-    },
-  );
-}
-
-function sourceFacts(plan: LaunchPlan): ReadonlyMap<string, SourceFacts> {
-  const facts = new Map<string, SourceFacts>();
-  for (const { path } of plan.operations.flatMap(sourcesOf)) {
-    const stats = lstatSync(path, { bigint: true });
-    facts.set(path, { device: stats.dev, inode: stats.ino, uid: Number(stats.uid), gid: Number(stats.gid) });
-  }
-  return facts;
 }
