@@ -14,7 +14,7 @@ liveTest.serial("upstream refuses: ECONNREFUSED, blocking and not, over both fam
     t,
     scratch(t),
     [
-      ["connect", "allowed.test", port],
+      ["blocking", "allowed.test", port],
       ["nonblocking", "allowed.test", port, v4],
       ["nonblocking", "allowed.test", port, v6],
       ["blocking", "55.98.0.1", port],
