@@ -25,7 +25,7 @@ liveTest.serial("upstream refuses: ECONNREFUSED, blocking and not, over both fam
     outcomes,
     outcomes.map(() => "ECONNREFUSED"),
   );
-  for (const ms of tookMs) t.true(ms < 1000);
+  for (const ms of tookMs) t.true(ms < 5000);
   t.is(result.network.denied, 0, "the world refused, not the policy");
   const failed = of("net.connect").filter(({ name }) => name !== undefined);
   t.is(failed.length, 4);
