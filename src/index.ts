@@ -8,6 +8,7 @@ export type { AuditEvent } from "./audit/event.js";
 export type { EventLogger } from "./audit/logger-bridge.js";
 export type {
   ExecOptions,
+  KillOptions,
   OutputOption,
   PoolOptions,
   ReadFileOptions,
@@ -17,7 +18,7 @@ export type {
   StreamOptions,
   TerminalSize,
 } from "./library/options.js";
-export type { KillOptions, ProgramResult, SandboxRun } from "./library/run.js";
+export type { ProgramResult, SandboxRun } from "./library/run.js";
 export type { SandboxPool } from "./library/pool.js";
 export type { SandboxSession } from "./library/session.js";
 export type { PolicyInput } from "./policy/schema.js";

@@ -3,12 +3,12 @@ import { Writable } from "node:stream";
 /** What is kept of a stream, and how much of it was not. */
 export class Captured extends Writable {
   readonly #limit: number;
-  readonly #onChunk: ((chunk: Buffer) => void) | undefined;
+  readonly #onChunk: ((chunk: Buffer) => unknown) | undefined;
   readonly #chunks: Buffer[] = [];
   #kept = 0;
   #discarded = 0;
 
-  constructor(limit: number, onChunk: ((chunk: Buffer) => void) | undefined) {
+  constructor(limit: number, onChunk: ((chunk: Buffer) => unknown) | undefined) {
     super({ decodeStrings: true });
     this.#limit = limit;
     this.#onChunk = onChunk;
@@ -29,12 +29,17 @@ export class Captured extends Writable {
     if (part.length > 0) this.#chunks.push(part);
     this.#kept += part.length;
     this.#discarded += chunk.length - part.length;
-    try {
-      this.#onChunk?.(chunk);
-    } catch (error) {
-      callback(error instanceof Error ? error : new Error(String(error)));
-      return;
-    }
-    callback();
+    this.#tell(chunk).then(
+      () => {
+        callback();
+      },
+      (error: unknown) => {
+        callback(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  }
+
+  async #tell(chunk: Buffer): Promise<void> {
+    await this.#onChunk?.(chunk);
   }
 }

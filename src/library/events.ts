@@ -43,10 +43,11 @@ function isAuditEvent(value: unknown): value is AuditEvent {
   return typeof value.type === "string" && eventTypes.includes(value.type);
 }
 
-/** Hands the events to an embedder's logger until the run is over. */
-export function logEvents(trail: AuditTrail, logger: EventLogger): void {
+/** Hands the events to an embedder's logger until the run is over, or until the logger throws. */
+export function logEvents(trail: AuditTrail, logger: EventLogger, onFailure: (cause: unknown) => void): void {
   const log = bridgeTo(logger);
-  void (async () => {
+  const logAll = async (): Promise<void> => {
     for await (const event of recordedEvents(trail)) log(event);
-  })();
+  };
+  logAll().catch(onFailure);
 }

@@ -38,9 +38,12 @@ export interface StreamOptions {
   readonly stdout?: OutputOption;
   /** Default: "capture". */
   readonly stderr?: OutputOption;
-  /** Gets every piece that is written to a captured stdout; what it throws ends the run with ERR_STREAM. */
-  readonly onStdout?: (chunk: Buffer) => void;
-  readonly onStderr?: (chunk: Buffer) => void;
+  /**
+   * Gets every piece that is written to a captured stdout. The program waits for a promise that it returns; what it throws, or
+   * rejects with, ends the run with ERR_STREAM.
+   */
+  readonly onStdout?: (chunk: Buffer) => unknown;
+  readonly onStderr?: (chunk: Buffer) => unknown;
   /** Bytes that are kept of each captured stream; the program may write more. Default: 10 MiB. */
   readonly maxBuffer?: number;
 }
@@ -97,4 +100,9 @@ export interface SandboxOptions extends CreateOptions, StreamOptions {
   readonly commit?: boolean;
   /** Ends the run with outcome "killed". */
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface KillOptions {
+  /** How long the program has before SIGKILL follows. Default: it has for ever. */
+  readonly graceMs?: number;
 }

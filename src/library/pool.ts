@@ -1,7 +1,7 @@
 import { SkillboxError } from "../errors.js";
 import type { RunResult } from "../result/run-result.js";
 import type { ExecOptions, PoolOptions } from "./options.js";
-import { checkLimits } from "./exec-limits.js";
+import { checkExecOptions, checkPoolOptions } from "./check-options.js";
 import { PendingProgram } from "./pending-program.js";
 import { SandboxRun } from "./run.js";
 import { checkArgv } from "./sandbox.js";
@@ -30,13 +30,14 @@ export class SandboxPool implements AsyncDisposable {
 
   /** @internal */
   static async create(options: PoolOptions): Promise<SandboxPool> {
+    checkPoolOptions(options);
     const { size } = options;
     if (!Number.isInteger(size) || size < 1 || size > mostSandboxes) {
       throw new SkillboxError("ERR_USAGE", `size must be a number from 1 to ${mostSandboxes}, not ${size}`);
     }
     const pool = new SandboxPool(options, size);
     // The first tells whether it can be done at all.
-    pool.#ready.push(await SandboxSession.create(options));
+    pool.#ready.push(await SandboxSession.open(options));
     pool.#refill();
     try {
       await Promise.all(pool.#busy);
@@ -57,7 +58,7 @@ export class SandboxPool implements AsyncDisposable {
     checkArgv(argv);
     if (this.#isClosed)
       throw new SkillboxError("ERR_USAGE", "the pool is closed", { hint: "create another one" });
-    checkLimits(options);
+    checkExecOptions(options);
     const streams = openStreams(options);
     const pending = new PendingProgram();
     const ended = this.#run(argv, options, streams, pending);
@@ -82,7 +83,7 @@ export class SandboxPool implements AsyncDisposable {
     streams: ProgramStreams,
     pending: PendingProgram,
   ): Promise<RunResult> {
-    const session = this.#ready.shift() ?? (await SandboxSession.create(this.#options));
+    const session = this.#ready.shift() ?? (await SandboxSession.open(this.#options));
     try {
       const result = await session.run(argv, options, streams, pending);
       return { ...result, changes: await session.changes() };
@@ -99,7 +100,7 @@ export class SandboxPool implements AsyncDisposable {
   async #make(): Promise<void> {
     this.#making++;
     try {
-      const session = await SandboxSession.create(this.#options);
+      const session = await SandboxSession.open(this.#options);
       if (this.#isClosed) await session.close();
       else this.#ready.push(session);
     } finally {

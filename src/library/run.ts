@@ -2,7 +2,8 @@ import type { Readable, Writable } from "node:stream";
 import type { AuditEvent } from "../audit/event.js";
 import { SkillboxError } from "../errors.js";
 import type { RunResult } from "../result/run-result.js";
-import type { TerminalSize } from "./options.js";
+import { checkKill } from "./check-options.js";
+import type { KillOptions, TerminalSize } from "./options.js";
 import type { PendingProgram } from "./pending-program.js";
 import type { ProgramStreams } from "./streams.js";
 
@@ -20,11 +21,6 @@ export interface RunControl {
   /** Settles when nothing of the program, or of the sandbox made for it, is left. */
   readonly ended: Promise<RunResult>;
   readonly pending: PendingProgram;
-}
-
-export interface KillOptions {
-  /** How long the program has before SIGKILL follows. Default: it has for ever. */
-  readonly graceMs?: number;
 }
 
 /**
@@ -76,7 +72,9 @@ export class SandboxRun implements Promise<ProgramResult>, AsyncDisposable {
   }
 
   /** Sends a signal to the program's process group. SIGKILL ends all that is left of a one-program sandbox. */
-  kill(signal: NodeJS.Signals = "SIGTERM", { graceMs }: KillOptions = {}): void {
+  kill(signal: NodeJS.Signals = "SIGTERM", options: KillOptions = {}): void {
+    checkKill(signal, options);
+    const { graceMs } = options;
     if (this.#isOver) return;
     this.#control.pending.kill(signal);
     if (graceMs !== undefined && this.#grace === undefined) {

@@ -1,6 +1,8 @@
 import { SkillboxError } from "../errors.js";
 import type { RunResult } from "../result/run-result.js";
+import { callerFailure } from "../sandbox/program.js";
 import { run } from "../sandbox/run.js";
+import { checkSandboxOptions } from "./check-options.js";
 import { recordedEvents, logEvents } from "./events.js";
 import type { SandboxOptions } from "./options.js";
 import { PendingProgram } from "./pending-program.js";
@@ -13,6 +15,7 @@ import { openStreams, type ProgramStreams } from "./streams.js";
  * {@link SkillboxError}, and nothing was run or nothing of it is left.
  */
 export function sandbox(options: SandboxOptions): SandboxRun {
+  checkSandboxOptions(options);
   checkArgv(options.argv);
   const streams = openStreams(options);
   const pending = new PendingProgram();
@@ -35,7 +38,11 @@ async function runOnce(
     failOnStreamError: true,
     onStart: (program, { trail }) => {
       pending.is(program, () => recordedEvents(trail));
-      if (logger !== undefined) logEvents(trail, logger);
+      if (logger !== undefined) {
+        logEvents(trail, logger, (cause) => {
+          program.fail(callerFailure("logger", cause));
+        });
+      }
     },
   });
 }

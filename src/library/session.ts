@@ -6,12 +6,13 @@ import { conclude } from "../sandbox/conclude.js";
 import { Ending } from "../sandbox/ending.js";
 import { runResult } from "../sandbox/outcome.js";
 import { prepareProcess, prepareSandbox, type PreparedProcess } from "../sandbox/prepare.js";
-import type { Program } from "../sandbox/program.js";
+import { callerFailure, type Program } from "../sandbox/program.js";
 import { Session } from "../sandbox/session.js";
 import type { Policy } from "../policy/policy.js";
 import { account, meterDifference, type Meter } from "./account.js";
+import { checkExecOptions, checkSessionOptions, usage } from "./check-options.js";
 import { logEvents, recordedEvents } from "./events.js";
-import { checkLimits, lower } from "./exec-limits.js";
+import { lower } from "./exec-limits.js";
 import type { ExecOptions, ReadFileOptions, SessionOptions } from "./options.js";
 import { readWhole, withFile } from "./files.js";
 import { PendingProgram } from "./pending-program.js";
@@ -33,6 +34,7 @@ export class SandboxSession implements AsyncDisposable {
   #programs = 0;
   readonly #cpuTimeMs = { user: 0, system: 0 };
   #closed: Promise<RunResult> | undefined;
+  #loggerFailure: SkillboxError | undefined;
 
   private constructor(
     session: Session,
@@ -46,6 +48,12 @@ export class SandboxSession implements AsyncDisposable {
 
   /** @internal */
   static async create(options: SessionOptions): Promise<SandboxSession> {
+    checkSessionOptions(options);
+    return await SandboxSession.open(options);
+  }
+
+  /** @internal */
+  static async open(options: SessionOptions): Promise<SandboxSession> {
     const { logger, programs = [] } = options;
     const request = sessionRequest(options);
     const session = await Session.open({
@@ -58,8 +66,13 @@ export class SandboxSession implements AsyncDisposable {
       await session.close();
       throw error;
     }
-    if (logger !== undefined) logEvents(session.trail, logger);
-    return new SandboxSession(session, request.policy, request.environment);
+    const opened = new SandboxSession(session, request.policy, request.environment);
+    if (logger !== undefined) {
+      logEvents(session.trail, logger, (cause) => {
+        opened.#failLogger(cause);
+      });
+    }
+    return opened;
   }
 
   /** Of all programs' events in the record. */
@@ -75,7 +88,7 @@ export class SandboxSession implements AsyncDisposable {
   /** Starts a program. It rejects with ERR_NOT_FOUND, ERR_NOT_EXECUTABLE, or ERR_USAGE in a sandbox that is closed. */
   exec(argv: readonly string[], options: ExecOptions = {}): SandboxRun {
     checkArgv(argv);
-    checkLimits(options);
+    checkExecOptions(options);
     this.#openSession();
     const streams = openStreams(options);
     const pending = new PendingProgram();
@@ -105,11 +118,17 @@ export class SandboxSession implements AsyncDisposable {
    * why: EFBIG for one that is larger.
    */
   async readFile(path: string, { maxBytes = 64 * 1024 * 1024 }: ReadFileOptions = {}): Promise<Buffer> {
+    if (typeof path !== "string") throw usage("path", path, "a string");
+    if (!Number.isSafeInteger(maxBytes) || maxBytes < 0)
+      throw usage("maxBytes", maxBytes, "a number of bytes");
     return await withFile(this.#openSession(), path, "read", async (file) => readWhole(file, path, maxBytes));
   }
 
   /** Writes a file as the programs would, from its beginning; its directory must be there. */
   async writeFile(path: string, data: string | Uint8Array): Promise<void> {
+    if (typeof path !== "string") throw usage("path", path, "a string");
+    if (typeof data !== "string" && !(data instanceof Uint8Array))
+      throw usage("data", data, "a string or bytes");
     await withFile(this.#openSession(), path, "write", async (file) => file.writeFile(data));
   }
 
@@ -141,8 +160,15 @@ export class SandboxSession implements AsyncDisposable {
 
   /** Throws ERR_USAGE in a sandbox that is closed. */
   #openSession(): Session {
+    if (this.#loggerFailure !== undefined) throw this.#loggerFailure;
     if (this.#closed === undefined) return this.#session;
     throw new SkillboxError("ERR_USAGE", "the sandbox is closed", { hint: "create another one" });
+  }
+
+  /** What runs now would go unlogged, and so would what comes after it. */
+  #failLogger(cause: unknown): void {
+    this.#loggerFailure = callerFailure("logger", cause);
+    for (const program of this.#running) program.fail(this.#loggerFailure);
   }
 
   #prepare(argv: readonly string[], { cwd, env, ...limits }: ExecOptions): PreparedProcess {

@@ -6,6 +6,7 @@ import { SkillboxError } from "../errors.js";
 import type { Input, Output } from "../sandbox/stdio.js";
 import type { TerminalRequest } from "../sandbox/terminal.js";
 import { Captured } from "./captured.js";
+import { usage } from "./check-options.js";
 import { Keyboard } from "./keyboard.js";
 import type { OutputOption, StdinOption, StreamOptions, TerminalSize } from "./options.js";
 
@@ -187,6 +188,8 @@ function openOutput(
   if (typeof option === "number") return descriptorOutput(descriptor(name, option));
   if (option instanceof Writable) return { output: { sink: () => option } };
   if (option instanceof WritableStream) {
+    if (option.locked)
+      throw new SkillboxError("ERR_USAGE", `${name} is a WritableStream that has a writer already`);
     const sink = Writable.fromWeb(option);
     return { output: { sink: () => sink } };
   }
@@ -200,12 +203,4 @@ function descriptorOutput(fd: number): OpenedOutput {
 function descriptor(name: string, fd: number): number {
   if (Number.isInteger(fd) && fd >= 0 && fd <= 0x7fffffff) return fd;
   throw usage(name, fd, "the number of a descriptor");
-}
-
-function usage(name: string, value: unknown, expected: string): SkillboxError {
-  return new SkillboxError("ERR_USAGE", `${name} must be ${expected}, not ${describe(value)}`);
-}
-
-function describe(value: unknown): string {
-  return typeof value === "string" || typeof value === "number" ? JSON.stringify(value) : typeof value;
 }

@@ -27,7 +27,7 @@ export class Program {
   /** Resolves when it has ended and all that it wrote is passed on. Rejects when it could not be started, or the sandbox died. */
   readonly ended: Promise<ExitReport>;
   readonly #sandbox: Sandbox;
-  #streamError: SkillboxError | undefined;
+  #callerError: SkillboxError | undefined;
 
   private constructor(
     binding: Binding,
@@ -52,7 +52,7 @@ export class Program {
         ...(options.failOnStreamError === true
           ? {
               onStreamError: (name, cause) => {
-                this.#failStream(name, cause);
+                this.fail(callerFailure(name, cause));
               },
             }
           : {}),
@@ -92,7 +92,7 @@ export class Program {
       const exit = await this.#ownEnd(exited);
       stdio.release();
       await (oneshot ? stdio.drained() : stdio.quiet());
-      if (this.#streamError !== undefined) throw this.#streamError;
+      if (this.#callerError !== undefined) throw this.#callerError;
       return exit;
     } finally {
       stdio.release();
@@ -111,18 +111,21 @@ export class Program {
     }
   }
 
-  #failStream(name: StreamName, cause: unknown): void {
-    this.#streamError ??= new SkillboxError(
-      "ERR_STREAM",
-      `the stream for the program's ${name} failed: ${String(cause)}`,
-      {
-        stage: "stdio",
-        hint: "the program was ended; mend the stream or callback that was given",
-        cause,
-      },
-    );
+  /** Ends the program, whose run then fails like this. */
+  fail(error: SkillboxError): void {
+    this.#callerError ??= error;
     this.ending.begin("killed");
   }
+}
+
+/** Of a stream, callback or logger that the caller gave. */
+export function callerFailure(name: StreamName | "logger", cause: unknown): SkillboxError {
+  const what = name === "logger" ? "the logger" : `the stream for the program's ${name}`;
+  return new SkillboxError("ERR_STREAM", `${what} failed: ${String(cause)}`, {
+    stage: "stdio",
+    hint: "the program was ended; mend the stream or callback that was given",
+    cause,
+  });
 }
 
 /** PID 1 is gone, or says in the middle of its work that we are. */

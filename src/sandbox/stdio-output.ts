@@ -34,16 +34,24 @@ export function pumpOut(
     stopped.push(pipe);
     counter.exceeded();
   });
-  // A reader that went away ends the program by SIGPIPE, as it would without us.
-  sink.once("error", (cause) => {
-    pipe.destroy();
-    onError(cause);
-  });
   const ended = finished(pipe, { writable: false }).catch(() => undefined);
-  if (output.awaited === false) {
-    void ended.then(() => sink.end());
-  } else {
-    outputs.push({ pipe, flow: ended.then(async () => flushed(sink)) });
+  const isOurs = output.awaited === false;
+  // A reader that went away ends the program by SIGPIPE, as it would without us. Only a stream of the caller's has failed then.
+  const gone = (cause?: Error): void => {
+    if (pipe.destroyed) return;
+    pipe.destroy();
+    if (cause !== undefined || !isOurs) onError(cause ?? new Error("it was closed before the program's end"));
+  };
+  const closed = (): void => {
+    gone();
+  };
+  if (sink.destroyed) gone(sink.errored ?? undefined);
+  sink.on("error", gone);
+  sink.on("close", closed);
+  const flow = isOurs ? ended.then(() => void sink.end()) : ended.then(async () => flushed(sink));
+  if (!isOurs) {
+    // It may be there for other programs, too.
+    outputs.push({ pipe, flow: flow.finally(() => sink.off("error", gone).off("close", closed)) });
   }
   return writeEnd;
 }

@@ -64,7 +64,7 @@ export function openStdio(binding: Binding, request: StdioRequest): Stdio {
     output.fd !== undefined && request.outputBytes === undefined
       ? output.fd
       : pumpOut(binding, output, counter, pumped, (cause) => request.onStreamError?.(name, cause));
-  const input = openInput(binding, stdin, pumped.ours, (cause) => request.onStreamError?.("stdin", cause));
+  const input = openInput(binding, stdin, pumped, (cause) => request.onStreamError?.("stdin", cause));
   const fds = [input, out(stdout, "stdout"), out(stderr, "stderr")] as const;
   return {
     fds,

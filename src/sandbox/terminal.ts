@@ -72,7 +72,11 @@ async function pump(stream: ReadStream, sink: Writable, limits: TerminalLimits):
     stream.resume();
     limits.onOutputExceeded();
   });
-  sink.once("error", () => stream.destroy());
+  const gone = (): void => {
+    stream.destroy();
+  };
+  sink.on("error", gone);
+  sink.on("close", gone);
   try {
     await finished(stream, { writable: false });
   } catch (error) {
@@ -82,4 +86,5 @@ async function pump(stream: ReadStream, sink: Writable, limits: TerminalLimits):
     stream.destroy();
   }
   await flushed(sink);
+  sink.off("error", gone).off("close", gone);
 }

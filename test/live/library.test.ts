@@ -183,6 +183,102 @@ liveTest.serial("wrong arguments are ERR_USAGE, before anything is started", asy
   await t.throwsAsync(session.exec(["true"], { stdout: openSync("/", "r") }).then(), { code: "ERR_USAGE" });
 });
 
+liveTest.serial("options that there are not, or of another type, are ERR_USAGE", async (t) => {
+  const { session } = await sessionFor(t);
+  const run = session.exec(["sleep", "600"]);
+  const creation = [
+    { polcy: 1 },
+    { policy: 42 },
+    { ceiling: true },
+    { cwd: 7 },
+    { env: null },
+    { env: { A: 1 } },
+  ];
+  const recording = [{ auditFile: 7 }, { events: "yes" }, { logger: {} }, { logger: 7 }];
+  const execution = [{ signal: 7 }, { signal: {} }, { signal: null }, { onStdout: 7 }, { terminal: null }];
+  const argv = ["true"];
+  const wrong: readonly (readonly [object, string, readonly unknown[]])[] = [
+    ...[null, "policy.yaml", ...creation, ...recording].map((one) => [sandbox, "create", [one]] as const),
+    ...[undefined, null, ...creation, { size: "2" }].map((one) => [sandbox, "pool", [one]] as const),
+    ...[...creation, ...recording, ...execution, { wallTimeMs: 5 }, { commit: 1 }].map(
+      (one) => [{ sandbox }, "sandbox", [{ argv, ...one }]] as const,
+    ),
+    ...[undefined, null].map((one) => [{ sandbox }, "sandbox", [one]] as const),
+    ...[null, ...execution, { policy: {} }, { cwd: 7 }, { env: null }, { cpuTimeMs: "5" }].map(
+      (one) => [session, "exec", [argv, one]] as const,
+    ),
+    ...[["SIGFOO"], [9], ["SIGTERM", null], ["SIGTERM", { graceMs: NaN }], ["SIGTERM", { grace: 1 }]].map(
+      (args) => [run, "kill", args] as const,
+    ),
+    [session, "readFile", [7]],
+    [session, "readFile", ["/etc/passwd", { maxBytes: NaN }]],
+    [session, "writeFile", [null, ""]],
+    [session, "writeFile", ["/tmp/x", 7]],
+  ];
+  await sleep(50);
+  const descriptors = readdirSync("/proc/self/fd").length;
+  for (const [target, name, args] of wrong) {
+    await t.throwsAsync(call(target, name, args), usage, `${name} ${JSON.stringify(args)}`);
+  }
+  t.is(readdirSync("/proc/self/fd").length, descriptors);
+  run.kill("SIGKILL");
+  await run;
+});
+
+/** As JavaScript does, without types. */
+async function call(target: object, name: string, args: readonly unknown[]): Promise<void> {
+  const method: unknown = Reflect.get(target, name);
+  if (typeof method !== "function") throw new TypeError(name);
+  const result: unknown = Reflect.apply(method, target, args);
+  await result;
+}
+
+const usage = { name: "SkillboxError", code: "ERR_USAGE" };
+
+liveTest.serial(
+  "streams that are closed, locked or never end: an error, or the program's own end",
+  async (t) => {
+    const { session } = await sessionFor(t);
+    await session.exec(["true"], { stdin: "pipe" });
+    const descriptors = readdirSync("/proc/self/fd").length;
+    const read = session.exec(["yes"], { stdout: "pipe" });
+    read.stdout?.once("data", () => read.stdout?.destroy());
+    t.like(await read, { outcome: "signaled", signal: "SIGPIPE" }, "a reader that goes away");
+    const writer = new PassThrough();
+    writer.destroy();
+    await t.throwsAsync(session.exec(["yes"], { stdout: writer }).then(), { code: "ERR_STREAM" });
+    const locked = new WritableStream();
+    locked.getWriter();
+    t.throws(() => session.exec(["yes"], { stdout: locked }), usage);
+    const rejecting = async (): Promise<void> => Promise.reject(new Error("not now"));
+    await t.throwsAsync(session.exec(["yes"], { onStdout: rejecting }).then(), { message: /not now/ });
+    t.is((await session.exec(["true"], { stdin: new PassThrough() })).exitCode, 0);
+    t.is((await session.exec(["true"], { stdin: "pipe" })).exitCode, 0);
+    const sink = new PassThrough().resume();
+    for (let index = 0; index < 20; index++) await session.exec(["echo"], { stdout: sink, stderr: sink });
+    t.true(
+      sink.listenerCount("close") + sink.listenerCount("error") < 8,
+      "nothing of a run stays with its sink",
+    );
+    const logger = {
+      info: () => {
+        throw new Error("log is full");
+      },
+      warn: () => undefined,
+    };
+    const logged = await sandbox.create({ ...inBox(scratch(t)), logger });
+    await t.throwsAsync(
+      async () => {
+        for (;;) await logged.exec(["sleep", "0.1"]);
+      },
+      { code: "ERR_STREAM", message: /the logger failed: Error: log is full/ },
+    );
+    await logged.close();
+    await sleep(50);
+    t.true(readdirSync("/proc/self/fd").length <= descriptors);
+  },
+);
+
 liveTest("a kept sandbox keeps its files, its servers and its limits from program to program", async (t) => {
   const { session } = await sessionFor(t);
   await session.exec(["sh", "-c", "echo kept >/tmp/note; echo $HOME >$HOME/where; sleep 1000 &"]);
