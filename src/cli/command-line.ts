@@ -101,6 +101,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option("--allow-incomplete", "exit with 0 though something could not be exercised", false)
     .option("--timeout <time>", "limit of each run: 5s")
     .option("--suggest-policy <file>", "write the smallest policy under which the runs pass")
+    .option("--keep-records <dir>", "keep the audit record of each run, in a folder of the scan's own")
     .option("--json <file>", "write the report as JSON; - is stdout, as for the others")
     .option("--sarif <file>", "… as SARIF 2.1.0")
     .option("--html <file>", "… as a page")

@@ -19,6 +19,7 @@ export interface ScanCommandOptions extends ReportTargets {
   readonly allowIncomplete: boolean;
   readonly timeout?: string;
   readonly suggestPolicy?: string;
+  readonly keepRecords?: string;
 }
 
 /** 0: clean. 1: findings at or above --fail-on. 2: usage, host, or something could not be exercised. */
@@ -48,6 +49,7 @@ export async function scan(
       baseline: options.baseline === undefined ? undefined : readBaseline(options.baseline),
       failOn: severityOf(options.failOn),
       timeoutMs: timeoutOf(options.timeout),
+      keepRecords: options.keepRecords,
       signal: abort.signal,
       onProgress: process.stderr.isTTY ? showProgress : undefined,
     });

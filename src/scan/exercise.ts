@@ -34,6 +34,8 @@ export interface ExerciseRequest {
   /** Further paths that the skill's policy lets it see. */
   readonly reads: readonly PathGrant[];
   readonly timeoutMs: number;
+  /** Where the record is to stay. */
+  readonly keptRecord: string | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -54,6 +56,8 @@ export interface Exercise {
   readonly result: RunResult | undefined;
   readonly failure: string | undefined;
   readonly events: readonly RecordedEvent[];
+  /** Where the record stays, if it does. */
+  readonly keptRecord: string | undefined;
   readonly notes: readonly Note[];
   readonly output: string;
   readonly payloads: readonly Payload[];
@@ -75,7 +79,7 @@ export async function exercise(request: ExerciseRequest): Promise<Exercise> {
   mkdirSync(home, { recursive: true });
   const bait = layBait(home, persona.home);
   const cwd = `/workspace/${name}`;
-  const record = join(folder, "record.jsonl");
+  const record = request.keptRecord ?? join(folder, "record.jsonl");
   const mark = `\x1e${id}-${bait.decoys[0]?.token.slice(0, 8) ?? ""}`;
   const argv = argvOf(entry, mark);
   const sinkhole = await SinkholeServer.open(authority);
@@ -121,6 +125,7 @@ export async function exercise(request: ExerciseRequest): Promise<Exercise> {
     result,
     failure,
     events: readRecord(record),
+    keptRecord: request.keptRecord,
     notes,
     output: text,
     payloads: sinkhole.log.payloads,

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { EgressRules } from "../egress/rules.js";
+import { SkillboxError } from "../errors.js";
 import { packageRoot, version } from "../package-root.js";
 import { pathContains } from "../policy/paths.js";
 import type { Policy } from "../policy/policy.js";
@@ -42,6 +43,8 @@ export interface ScanOptions {
   readonly timeoutMs?: number | undefined;
   /** Runs at a time. Default: as many as the host has processors. */
   readonly parallel?: number | undefined;
+  /** A directory in which the runs' records are kept, in a folder of the scan's own. Default: none is. */
+  readonly keepRecords?: string | undefined;
   /** Ends the scan: the report says what is known so far. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, of: number, what: string) => void) | undefined;
@@ -67,7 +70,9 @@ export async function scanSkill(options: ScanOptions): Promise<ScanReport> {
   const inventory = takeInventory(skill.directory);
   const narrowed = effectiveSkillPolicy(skill, options.ceiling);
   const found = findEntryPoints(skill, inventory);
-  const { exercises, left } = await exerciseAll(options, skill, narrowed.policy, found);
+  const scanId = randomUUID();
+  const records = recordsFolder(options.keepRecords, scanId);
+  const { exercises, left } = await exerciseAll(options, records, skill, narrowed.policy, found);
   const observations = exercises.map((each) => ({ exercise: each, acts: actsOf(each) }));
   const declared = new EgressRules(narrowed.policy.network);
   const drift = driftOf(skill, narrowed, observations);
@@ -85,7 +90,7 @@ export async function scanSkill(options: ScanOptions): Promise<ScanReport> {
   const coverage = coverageOf(exercises, left);
   return {
     v: 1,
-    scanId: randomUUID(),
+    scanId,
     skillbox: version(),
     startedAt: startedAt.toISOString(),
     durationMs: performance.now() - begun,
@@ -121,8 +126,24 @@ interface Exercised {
   readonly left: readonly EntryPoint[];
 }
 
+function recordsFolder(directory: string | undefined, scanId: string): string | undefined {
+  if (directory === undefined) return undefined;
+  const folder = resolve(directory, scanId);
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SkillboxError("ERR_USAGE", `the records cannot be kept: ${why}`, {
+      hint: "name a directory that can be written",
+      cause,
+    });
+  }
+  return folder;
+}
+
 async function exerciseAll(
   { timeoutMs = 5000, parallel = availableParallelism(), signal, onProgress }: ScanOptions,
+  records: string | undefined,
   { directory, name }: Skill,
   effective: Policy,
   found: readonly EntryPoint[],
@@ -150,8 +171,9 @@ async function exerciseAll(
         const id = `r${index + 1}`;
         const own = join(folder, id);
         mkdirSync(own);
-        const request = { id, entry, skill, name, folder: own, kit, authority, reads, timeoutMs, signal };
-        exercises.push(await exerciseOne(request));
+        const keptRecord = records === undefined ? undefined : join(records, `${id}.jsonl`);
+        const common = { skill, name, kit, authority, reads, timeoutMs, signal };
+        exercises.push(await exerciseOne({ ...common, id, entry, folder: own, keptRecord }));
         rmSync(own, { recursive: true, force: true });
         onProgress?.(exercises.length, found.length, `${entry.phase} ${entry.file}`);
       }
@@ -192,7 +214,8 @@ function sightings(
   return [...all.map((each) => ({ ...each, exercise, file: entry.file })), ...hook];
 }
 
-function runOf({ id, entry, argv, result, startedAt, durationMs }: Exercise): ScanRun {
+function runOf({ id, entry, argv, result, keptRecord, startedAt, durationMs }: Exercise): ScanRun {
+  const { events = 0, denied = 0, dropped = 0, sha256 } = result?.audit ?? {};
   const { phase, file, line, name } = entry;
   return {
     id,
@@ -209,5 +232,8 @@ function runOf({ id, entry, argv, result, startedAt, durationMs }: Exercise): Sc
     ...(result?.signal === undefined ? {} : { signal: result.signal }),
     startedAt: startedAt.toISOString(),
     durationMs,
+    ...(keptRecord === undefined || sha256 === undefined
+      ? {}
+      : { record: { file: boundedText(keptRecord, bounds.path), sha256, events, denied, dropped } }),
   };
 }

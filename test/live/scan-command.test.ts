@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
 import { scanReportSchema } from "../../src/scan/scan-report.js";
@@ -45,6 +46,23 @@ liveTest.serial("a finding that was accepted counts no more, until its acceptanc
   const wrong = scan(t, box, "--baseline", box.file("wrong.json", '{"version": 1, "accept": [{"id": "x"}]}'));
   t.is(wrong.status, 2);
   t.regex(wrong.stderr, /the baseline .* is wrong/);
+});
+
+liveTest.serial("records are kept where they are asked for, and are what the report says of them", (t) => {
+  const box = scratch(t);
+  skillFor(box, "honest-report");
+  t.is(scan(t, box).report().runs.items[0]?.record, undefined);
+  const { runs, scanId } = scan(t, box, "--keep-records", box.at("records")).report();
+  t.true(runs.items.length > 0);
+  for (const { id, record } of runs.items) {
+    const file = box.at(`records/${scanId}/${id}.jsonl`);
+    const text = readFileSync(file, "utf8");
+    const sha256 = createHash("sha256").update(text).digest("hex");
+    t.like(record, { file, sha256, events: text.trimEnd().split("\n").length });
+  }
+  const wrong = scan(t, box, "--keep-records", box.file("no-directory", ""));
+  t.is(wrong.status, 2);
+  t.regex(wrong.stderr, /records cannot be kept/);
 });
 
 liveTest.serial(

@@ -82,7 +82,7 @@ export function judgeFiles(exercise: Exercise, acts: Acts, inventory: Inventory)
   const looksAtAll = acts.files.some(({ path }) => /^\/proc\/[2-9]\d*\//.test(path));
   for (const { path, event } of acts.files) {
     // Who goes through all processes, as ps does, comes by the first as well.
-    if (/^\/proc\/1\//.test(path) && !looksAtAll)
+    if (path.startsWith("/proc/1/") && !looksAtAll)
       found.push({ rule: "SBX410", subject: ["/proc/1"], what: `looked at ${path}`, event });
     if (/^\/sys\/(class|devices\/virtual)\/dmi\//.test(path))
       found.push({ rule: "SBX410", subject: ["dmi"], what: `looked at ${path}`, event, severity: "MEDIUM" });
