@@ -1,6 +1,7 @@
 #include "channel.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "../sys/fd_passing.h"
 #include "arguments.h"
@@ -61,7 +62,15 @@ class Channel : public Napi::ObjectWrap<Channel> {
     // A peer that closes with something unread leaves an error in front of what it had said before: its last words, which
     // tell why. Reading the error clears it.
     if (message.length < 0 && errno == ECONNRESET) message = receive_message(handle_->fd(), bytes, fds, MSG_DONTWAIT);
-    if (message.length < 0 && errno == EAGAIN) return;
+    int error = message.length < 0 ? errno : 0;
+    if (error == EAGAIN) return;
+    if (message.truncated) {
+      // The kernel leaves out the descriptors that we have no numbers for. Half a report is none.
+      for (size_t i = 0; i < message.fd_count; i++) ::close(fds[i]);
+      message.length = -1;
+      message.fd_count = 0;
+      error = EMFILE;
+    }
     const Napi::Array fd_array = Napi::Array::New(env, message.fd_count);
     for (size_t i = 0; i < message.fd_count; i++) fd_array.Set(static_cast<uint32_t>(i), fds[i]);
     if (message.length > 0) {
@@ -72,14 +81,14 @@ class Channel : public Napi::ObjectWrap<Channel> {
     }
     const Napi::ObjectReference self = Napi::Persistent(Value());
     stop();
-    call(env, env.Undefined(), fd_array);
+    call(env, env.Undefined(), fd_array, error);
     // The function holds the sandbox, which holds us.
     on_message_.Reset();
   }
 
-  void call(Napi::Env env, Napi::Value message, Napi::Value fds) {
+  void call(Napi::Env env, Napi::Value message, Napi::Value fds, int error = 0) {
     // MakeCallback, so that promises that the callback settles run their reactions before the loop goes on.
-    on_message_.MakeCallback(env.Global(), {message, fds});
+    on_message_.MakeCallback(env.Global(), {message, fds, Napi::Number::New(env, error)});
   }
 
   PollHandle* handle_ = nullptr;
@@ -100,6 +109,10 @@ Napi::Value launch(const Napi::CallbackInfo& info) {
     throw_type_error(env, "onMessage", "a function");
     return env.Undefined();
   }
+  if (const int error = open_launch_thread(); error != 0) {
+    throw_errno(env, error, "pthread_create");
+    return env.Undefined();
+  }
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
     throw_errno(env, errno, "socketpair");
@@ -111,7 +124,7 @@ Napi::Value launch(const Napi::CallbackInfo& info) {
   const Napi::Object object = Classes::get(env, &Classes::channel, Channel::define).New({});
   if (object.IsEmpty()) return env.Undefined();
   if (!Channel::Unwrap(object)->start(env, std::move(ours), info[2].As<Napi::Function>())) {
-    throw_errno(env, EMFILE, "uv_poll_init");
+    throw_errno(env, errno, "uv_poll_init");
     return env.Undefined();
   }
   launch_init(std::move(*init_path), info[1].As<Napi::Boolean>().Value(), std::move(theirs));

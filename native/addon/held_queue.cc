@@ -15,6 +15,8 @@ namespace {
 
 class HeldQueue {
  public:
+  explicit HeldQueue(Fd wake) : wake_(std::move(wake)) {}
+
   // From the notify thread. Nobody left to judge it: refused.
   void push(HeldCall&& held) {
     const std::lock_guard lock(mutex_);
@@ -58,7 +60,7 @@ class HeldQueue {
   std::deque<HeldCall> calls_;
   bool closed_ = false;
   bool finished_ = false;
-  Fd wake_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  Fd wake_;
 };
 
 // Lives in the poll handle's callback, and dies with the handle, whichever way that goes.
@@ -99,15 +101,16 @@ void deliver(const std::shared_ptr<LoopSide>& side) {
 }  // namespace
 
 std::function<void(HeldCall&&)> open_held_queue(Napi::Env env, Napi::Function on_held) {
-  auto queue = std::make_shared<HeldQueue>();
+  Fd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) return {};
+  auto queue = std::make_shared<HeldQueue>(std::move(wake));
   auto loop_side = std::make_shared<LoopSide>();
   loop_side->queue = queue;
   loop_side->on_held = Napi::Persistent(on_held);
-  if (PollHandle::start(env, queue->duplicate_wake(), &loop_side->handle, [loop_side] { deliver(loop_side); })) {
-    loop_side->handle->ref(false);  // a sandbox keeps the loop alive by its channel
-  } else {
-    queue->close();
-  }
+  Fd watched = queue->duplicate_wake();
+  if (!watched) return {};
+  if (!PollHandle::start(env, std::move(watched), &loop_side->handle, [loop_side] { deliver(loop_side); })) return {};
+  loop_side->handle->ref(false);  // a sandbox keeps the loop alive by its channel
   auto thread_side = std::make_shared<ThreadSide>();
   thread_side->queue = std::move(queue);
   return [thread_side](HeldCall&& held) { thread_side->queue->push(std::move(held)); };

@@ -5,15 +5,17 @@
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
-#include <thread>
 
 #include "../init/report.h"
+#include "../sys/thread.h"
 
 namespace skillbox {
 
@@ -41,9 +43,13 @@ int spawn(const Launch& launch, int announce_fd, pid_t* pid) {
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  for (int fd = 0; fd < 3; fd++) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
-  posix_spawn_file_actions_adddup2(&actions, control.get(), 3);
-  posix_spawn_file_actions_adddup2(&actions, announce.get(), 4);
+  // They fail for lack of memory alone.
+  bool complete = true;
+  for (int fd = 0; fd < 3; fd++) {
+    complete = complete && posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0) == 0;
+  }
+  complete = complete && posix_spawn_file_actions_adddup2(&actions, control.get(), 3) == 0;
+  complete = complete && posix_spawn_file_actions_adddup2(&actions, announce.get(), 4) == 0;
 
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -59,7 +65,8 @@ int spawn(const Launch& launch, int announce_fd, pid_t* pid) {
   char in_cgroup[] = "--cgroup";
   char* argv[] = {name, launch.in_cgroup ? in_cgroup : nullptr, nullptr};
   char* environment[] = {nullptr};
-  const int error = posix_spawn(pid, launch.init_path.c_str(), &actions, &attributes, argv, environment);
+  const int error =
+      complete ? posix_spawn(pid, launch.init_path.c_str(), &actions, &attributes, argv, environment) : ENOMEM;
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return error;
@@ -76,11 +83,12 @@ Fd open_pidfd(pid_t pid) { return Fd(static_cast<int>(syscall(SYS_pidfd_open, pi
 // the sandbox: those may be gone by then.
 class LaunchThread {
  public:
-  LaunchThread()
-      : epoll_(epoll_create1(EPOLL_CLOEXEC)),
-        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        thread_([this] { run(); }) {
-    thread_.detach();
+  LaunchThread() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+  // Returns 0 or an errno.
+  int start() {
+    if (!epoll_ || !wake_ || !watch(wake_.get())) return errno;
+    return sys::start_thread(this);
   }
 
   void push(Launch launch) {
@@ -90,13 +98,13 @@ class LaunchThread {
     (void)!write(wake_.get(), &one, sizeof one);  // fails only when it is awake already
   }
 
- private:
+  // Of the thread itself.
   void run() {
     // Signals are for the threads of Node.
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    watch(wake_.get());
+    prctl(PR_SET_NAME, "skillbox-launch");
     for (;;) {
       epoll_event events[32];
       const int count = epoll_wait(epoll_.get(), events, 32, -1);
@@ -115,11 +123,12 @@ class LaunchThread {
     }
   }
 
-  void watch(int fd) {
+ private:
+  bool watch(int fd) {
     epoll_event event = {};
     event.events = EPOLLIN;
     event.data.fd = fd;
-    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+    return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
   }
 
   // Closing alone is not enough. vfork's parent goes on as soon as the child executes, which is before the kernel closes
@@ -139,11 +148,11 @@ class LaunchThread {
       Launch launch = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      start(std::move(launch));
+      carry_out(std::move(launch));
     }
   }
 
-  void start(Launch launch) {
+  void carry_out(Launch launch) {
     int announce[2];
     if (pipe2(announce, O_CLOEXEC) != 0) return report_failure(launch, errno, "pipe2");
     Fd announced(announce[0]);
@@ -153,21 +162,24 @@ class LaunchThread {
     if (error != 0) return report_failure(launch, error, "posix_spawn");
     announcing.reset();
     Fd pidfd = open_pidfd(pid);
-    if (!pidfd) {
-      report_failure(launch, errno, "pidfd_open");
+    if (!pidfd || !watch(pidfd.get())) {
+      report_failure(launch, errno, pidfd ? "epoll_ctl" : "pidfd_open");
       kill(pid, SIGKILL);
       return outer_ended(pid, {std::move(launch), std::move(announced)});
     }
     // It may wait for its plan for a while: others are started meanwhile.
-    outers_.emplace(pidfd.get(), Outer{std::move(launch), std::move(announced)});
-    watch(pidfd.release());
+    outers_.emplace(pidfd.release(), Outer{std::move(launch), std::move(announced)});
   }
 
   void outer_ended(const Fd& pidfd, const Outer& outer) {
     siginfo_t status = {};
     waitid(kPidfd, static_cast<id_t>(pidfd.get()), &status, WEXITED);
-    // Where it fails it has told so itself, unless it was killed.
-    if (status.si_code != CLD_EXITED) report_failure(outer.launch, ECHILD, "killed by a signal");
+    // Where it fails it has told so itself, with status 1, unless it was killed or its C library gave up before it began.
+    if (status.si_code != CLD_EXITED) {
+      report_failure(outer.launch, ECHILD, "killed by a signal");
+    } else if (status.si_status > 1) {
+      report_failure(outer.launch, ENOMEM, "start");
+    }
     adopt(outer);
   }
 
@@ -182,8 +194,11 @@ class LaunchThread {
     pid_t init = -1;
     if (read(outer.announced.get(), &init, sizeof init) != sizeof init) return;
     Fd pidfd = open_pidfd(init);
-    if (pidfd) return watch(pidfd.release());
-    report_failure(outer.launch, errno, "pidfd_open");
+    if (pidfd && watch(pidfd.get())) {
+      (void)pidfd.release();  // until it is readable
+      return;
+    }
+    report_failure(outer.launch, errno, pidfd ? "epoll_ctl" : "pidfd_open");
     kill(init, SIGKILL);
     wait_for(init);
   }
@@ -206,15 +221,24 @@ class LaunchThread {
   std::mutex mutex_;
   std::deque<Launch> queue_;
   std::map<int, Outer> outers_;  // by pidfd; the thread's own
-  std::thread thread_;
 };
+
+std::mutex started_mutex;
+LaunchThread* started = nullptr;  // never destroyed: it lives as long as the process, and nothing may join it at exit
 
 }  // namespace
 
+int open_launch_thread() {
+  const std::lock_guard lock(started_mutex);
+  if (started != nullptr) return 0;
+  auto thread = std::make_unique<LaunchThread>();
+  const int error = thread->start();
+  if (error == 0) started = thread.release();
+  return error;
+}
+
 void launch_init(std::string init_path, bool in_cgroup, Fd control) {
-  // Never destroyed: it lives as long as the process, and nothing may join it at exit.
-  static LaunchThread* const thread = new LaunchThread();
-  thread->push({std::move(init_path), in_cgroup, std::move(control)});
+  started->push({std::move(init_path), in_cgroup, std::move(control)});
 }
 
 }  // namespace skillbox

@@ -183,7 +183,7 @@ Napi::Value open_datagram(const Napi::CallbackInfo& info) {
   const Napi::Object object = Classes::get(env, &Classes::datagram, Datagram::define).New({});
   if (object.IsEmpty()) return env.Undefined();
   if (!Datagram::Unwrap(object)->start(env, Fd(*fd), info[1].As<Napi::Function>())) {
-    throw_errno(env, EMFILE, "uv_poll_init");
+    throw_errno(env, errno, "uv_poll_init");
   }
   return object;
 }

@@ -214,7 +214,13 @@ Napi::Value overlay_commit(const Napi::CallbackInfo& info) {
 // shmem has user extended attributes from Linux 6.6 on, in a memfd as in every tmpfs; overlayfs needs them above it.
 Napi::Value tmpfs_has_user_xattrs(const Napi::CallbackInfo& info) {
   const Fd file(memfd_create("skillbox-probe", MFD_CLOEXEC));
-  const bool has = file && fsetxattr(file.get(), "user.skillbox", "y", 1, 0) == 0;
+  if (!file) {
+    throw_errno(info.Env(), errno, "memfd_create");
+    return info.Env().Undefined();
+  }
+  const bool has = fsetxattr(file.get(), "user.skillbox", "y", 1, 0) == 0;
+  // Any other answer says nothing of it.
+  if (!has && errno != EOPNOTSUPP) throw_errno(info.Env(), errno, "fsetxattr");
   return Napi::Boolean::New(info.Env(), has);
 }
 

@@ -31,7 +31,7 @@ Napi::Value watch_exit(const Napi::CallbackInfo& info) {
     keep->handle->close();
     keep->on_exit.MakeCallback(callback_env.Global(), {});
   });
-  if (!started) throw_errno(env, EMFILE, "uv_poll_init");
+  if (!started) throw_errno(env, errno, "uv_poll_init");
   return env.Undefined();
 }
 

@@ -4,6 +4,7 @@
 #include <napi.h>
 #include <uv.h>
 
+#include <cerrno>
 #include <functional>
 
 #include "../sys/fd.h"
@@ -14,12 +15,15 @@ namespace skillbox {
 // it has a slot that is emptied on close.
 class PollHandle {
  public:
-  // Fills the slot, or leaves it empty and returns false. `on_ready` runs on the loop's thread with a HandleScope open.
+  // Fills the slot, or leaves it empty and returns false with errno set. `on_ready` runs on the loop's thread with a HandleScope open.
   static bool start(Napi::Env env, Fd fd, PollHandle** slot, std::function<void()> on_ready) {
     auto* handle = new PollHandle(std::move(fd), slot, std::move(on_ready));
     uv_loop_t* loop = nullptr;
-    if (napi_get_uv_event_loop(env, &loop) != napi_ok || uv_poll_init(loop, &handle->poll_, handle->fd_.get()) != 0) {
+    int error = UV_EINVAL;
+    if (napi_get_uv_event_loop(env, &loop) == napi_ok) error = uv_poll_init(loop, &handle->poll_, handle->fd_.get());
+    if (error != 0) {
       delete handle;
+      errno = -error;
       return false;
     }
     *slot = handle;
@@ -66,13 +70,22 @@ class PollHandle {
       // On POLLERR libuv stops watching (uv__poll_io). A socket whose peer closed with something unread is in that state,
       // and still holds all that the peer had said: reading clears the error and goes on.
       if (status < 0) self->watch();
-      const Napi::HandleScope scope(self->env_);
-      if (can_run_javascript(self->env_)) {
+      const Napi::Env env = self->env_;
+      const Napi::HandleScope scope(env);
+      if (can_run_javascript(env)) {
         self->on_ready_();
+        report_exception(env);
       } else {
         self->close();
       }
     });
+  }
+
+  // What a callback, or a tick after it, has thrown has no caller of ours to go to; left pending it would be lost.
+  static void report_exception(Napi::Env env) {
+    if (!env.IsExceptionPending()) return;
+    const Napi::Error error = env.GetAndClearPendingException();
+    napi_fatal_exception(env, error.Value());
   }
 
   // The loop of a worker that is terminated goes on for a while, without JavaScript: every value made there is empty.

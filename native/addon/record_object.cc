@@ -45,6 +45,7 @@ class RecordObject : public Napi::ObjectWrap<RecordObject> {
     const Napi::Env env = info.Env();
     const auto listener = fd_argument(info[0], "listener");
     if (!listener) return;
+    Fd owned(*listener);  // whatever fails: without its supervisor a notified call is ENOSYS
     const auto init = integer_argument(info[1], "init", 1, INT32_MAX);
     if (!init) return;
     if (!info[2].IsExternal() || !info[2].As<Napi::External<SharedTables>>().CheckTypeTag(&kTablesTag)) {
@@ -66,8 +67,13 @@ class RecordObject : public Napi::ObjectWrap<RecordObject> {
     memcpy(supervision->verdicts.data(), verdicts->data(), verdicts->size());
     supervision->program = static_cast<uint32_t>(*program);
     supervision->init.reset(static_cast<int>(syscall(SYS_pidfd_open, *init, 0)));
-    if (info[5].IsFunction()) supervision->on_held = open_held_queue(env, info[5].As<Napi::Function>());
-    skillbox::supervise(Fd(*listener), std::move(supervision));
+    if (!supervision->init && errno != ESRCH) return throw_errno(env, errno, "pidfd_open");
+    if (info[5].IsFunction()) {
+      supervision->on_held = open_held_queue(env, info[5].As<Napi::Function>());
+      if (!supervision->on_held) return throw_errno(env, errno, "uv_poll_init");
+    }
+    const int error = skillbox::supervise(std::move(owned), std::move(supervision));
+    if (error != 0) throw_errno(env, error, error == EAGAIN ? "pthread_create" : "epoll_ctl");
   }
 
   void release(const Napi::CallbackInfo&) { record_->release(); }

@@ -26,9 +26,10 @@
 #include <condition_variable>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
-#include <thread>
 
+#include "../sys/thread.h"
 #include "bpf.h"
 #include "decode.h"
 #include "exit_status.h"
@@ -53,12 +54,13 @@ constexpr int kFlushIntervalMs = 50;
 struct NotificationSizes {
   NotificationSizes() {
     seccomp_notif_sizes sizes = {};
-    syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes);
+    if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0) error = errno;
     notification = std::max<size_t>(sizes.seccomp_notif, sizeof(seccomp_notif));
     response = std::max<size_t>(sizes.seccomp_notif_resp, sizeof(seccomp_notif_resp));
   }
   size_t notification;
   size_t response;
+  int error = 0;
 };
 
 enum class Watched : uint32_t { wake, flush, listener, process };
@@ -92,15 +94,25 @@ class NotifyThread {
   NotifyThread()
       : epoll_(epoll_create1(EPOLL_CLOEXEC)),
         wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        flush_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
-        thread_([this] { run(); }) {
-    thread_.detach();
+        flush_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {}
+
+  // Returns 0 or an errno.
+  int start() {
+    if (sizes_.error != 0) return sizes_.error;
+    if (!epoll_ || !wake_ || !flush_timer_) return errno;
+    if (!watch(wake_.get(), Watched::wake, 0, 0) || !watch(flush_timer_.get(), Watched::flush, 0, 0)) return errno;
+    return sys::start_thread(this);
   }
 
-  void add(Fd listener, std::shared_ptr<Supervision> supervision) {
+  // Returns 0 or an errno. Watched from here on, by whom the caller can tell of a failure: a listener that nobody watches is a
+  // program that waits for ever.
+  int add(Fd listener, std::shared_ptr<Supervision> supervision) {
     const std::lock_guard lock(mutex_);
-    incoming_.emplace_back(std::move(listener), std::move(supervision));
+    const uint32_t id = next_id_++ & 0x3fffffff;
+    if (!watch(listener.get(), Watched::listener, id, 0)) return errno;
+    incoming_.push_back({id, std::move(listener), std::move(supervision)});
     wake();
+    return 0;
   }
 
   void drain(const std::shared_ptr<Record>& record) {
@@ -114,13 +126,21 @@ class NotifyThread {
 
   void answer_held(uint64_t key, int error);
 
+  // Of the thread itself.
+  void run();
+
  private:
+  struct Incoming {
+    uint32_t id;
+    Fd fd;
+    std::shared_ptr<Supervision> supervision;
+  };
+
   void wake() {
     const uint64_t one = 1;
     (void)!write(wake_.get(), &one, sizeof one);  // fails only when it is awake already
   }
 
-  void run();
   static void receive_at_once();
   void take_incoming(bool caught_up);
   void receive_all(const epoll_event* events, int count);
@@ -146,7 +166,7 @@ class NotifyThread {
   std::condition_variable drained_;
   uint64_t drains_asked_ = 0;
   uint64_t drains_done_ = 0;
-  std::vector<std::pair<Fd, std::shared_ptr<Supervision>>> incoming_;
+  std::vector<Incoming> incoming_;
   std::map<uint64_t, Held> held_;
   uint64_t next_key_ = 0;
   std::map<uint32_t, Listener> listeners_;
@@ -154,7 +174,6 @@ class NotifyThread {
   std::vector<Received> received_;
   std::string event_;
   bool unflushed_ = false;
-  std::thread thread_;
 };
 
 // epoll carries 64 bits: two for the kind, 30 for the listener, 32 for the process.
@@ -174,8 +193,6 @@ void NotifyThread::run() {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
   prctl(PR_SET_NAME, "skillbox-notify");
   receive_at_once();
-  watch(wake_.get(), Watched::wake, 0, 0);
-  watch(flush_timer_.get(), Watched::flush, 0, 0);
   for (;;) {
     epoll_event events[kMostReceived];
     const int count = epoll_wait(epoll_.get(), events, kMostReceived, -1);
@@ -225,15 +242,12 @@ void NotifyThread::take_incoming(bool caught_up) {
   incoming_.clear();
   const uint64_t turn = drains_asked_;
   lock.unlock();
-  for (auto& [fd, supervision] : incoming) {
+  for (auto& [id, fd, supervision] : incoming) {
     // With it the kernel hands the processor to us and back instead of waking us elsewhere: half the time for each call.
     ioctl(fd.get(), SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-    const uint32_t id = next_id_++ & 0x3fffffff;
-    const int number = fd.get();
     listeners_.try_emplace(
         id, id, std::make_shared<Fd>(std::move(fd)), std::move(supervision),
         ProcessTable([this, id](int pidfd, pid_t process) { return watch(pidfd, Watched::process, id, process); }));
-    watch(number, Watched::listener, id, 0);
   }
   lock.lock();
   if (turn > drains_done_ && !caught_up) {
@@ -459,20 +473,41 @@ void NotifyThread::flush_all() {
   unflushed_ = false;
 }
 
-NotifyThread& notify_thread() {
-  // Never destroyed, as the launch thread.
-  static NotifyThread* const thread = new NotifyThread();
-  return *thread;
+std::mutex started_mutex;
+NotifyThread* started = nullptr;  // never destroyed, as the launch thread
+
+// Null before the first supervise().
+NotifyThread* notify_thread() {
+  const std::lock_guard lock(started_mutex);
+  return started;
+}
+
+int open_notify_thread() {
+  const std::lock_guard lock(started_mutex);
+  if (started != nullptr) return 0;
+  auto thread = std::make_unique<NotifyThread>();
+  const int error = thread->start();
+  if (error == 0) started = thread.release();
+  return error;
 }
 
 }  // namespace
 
-void supervise(Fd listener, std::shared_ptr<Supervision> supervision) {
-  notify_thread().add(std::move(listener), std::move(supervision));
+int supervise(Fd listener, std::shared_ptr<Supervision> supervision) {
+  if (const int error = open_notify_thread(); error != 0) return error;
+  return notify_thread()->add(std::move(listener), std::move(supervision));
 }
 
-void answer(uint64_t key, int error) { notify_thread().answer_held(key, error); }
+void answer(uint64_t key, int error) {
+  if (NotifyThread* thread = notify_thread()) thread->answer_held(key, error);
+}
 
-void drain(const std::shared_ptr<Record>& record) { notify_thread().drain(record); }
+void drain(const std::shared_ptr<Record>& record) {
+  if (NotifyThread* thread = notify_thread()) {
+    thread->drain(record);
+  } else {
+    record->flush();
+  }
+}
 
 }  // namespace skillbox

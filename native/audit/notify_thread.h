@@ -42,8 +42,9 @@ struct Supervision {
   Fd init;
 };
 
-// Starts to serve a listener. It is let go of when the last task under its filter has ended.
-void supervise(Fd listener, std::shared_ptr<Supervision> supervision);
+// Starts to serve a listener. It is let go of when the last task under its filter has ended, or at once where that fails: 0 or an
+// errno. Its calls are ENOSYS then.
+int supervise(Fd listener, std::shared_ptr<Supervision> supervision);
 
 // Lets a held call go on (0) or fail with an errno. From any thread; a call whose task is gone is forgotten.
 void answer(uint64_t key, int error);

@@ -40,7 +40,7 @@ int open_plain(const char* path, bool to_write, Fd* file) {
 
 }  // namespace
 
-void answer_open(int control, uint32_t request, bool to_write, std::string_view path) {
+bool answer_open(int control, uint32_t request, bool to_write, std::string_view path) {
   char text[PATH_MAX];
   Fd file;
   int error = ENAMETOOLONG;
@@ -54,7 +54,7 @@ void answer_open(int control, uint32_t request, bool to_write, std::string_view 
   report.u32(request);
   report.u32(static_cast<uint32_t>(error));
   const int fds[] = {file.get()};
-  (void)report.send(control, error == 0 ? std::span<const int>(fds) : std::span<const int>());
+  return report.send(control, error == 0 ? std::span<const int>(fds) : std::span<const int>());
 }
 
 }  // namespace skillbox

@@ -6,7 +6,7 @@
 
 namespace skillbox {
 
-// Answers with a descriptor of a regular file, or an errno: EINVAL for what is none.
-void answer_open(int control, uint32_t request, bool to_write, std::string_view path);
+// Answers with a descriptor of a regular file, or an errno: EINVAL for what is none. False: the answer could not be sent.
+bool answer_open(int control, uint32_t request, bool to_write, std::string_view path);
 
 }  // namespace skillbox

@@ -24,6 +24,8 @@ Status receive_plan(int gate, Fd* plan) {
   int fd = -1;
   const ReceivedMessage message = receive_message(gate, {&byte, 1}, {&fd, 1});
   plan->reset(fd);
+  if (message.length < 0) return failure("gate", "receive plan");
+  if (message.truncated) return failure_with(EMFILE, "gate", "receive plan");
   if (message.length != 1 || message.fd_count != 1) return failure_with(ECONNRESET, "gate", "receive plan");
   return success();
 }
@@ -63,7 +65,9 @@ Status TreeReceiver::receive() {
     Fd tree(fds[i]);
     if (received_ < kMaxSources) trees_[received_++] = std::move(tree);
   }
-  if (message.length != 1 || message.truncated || message.fd_count == 0) {
+  if (message.length < 0) return failure("gate", "receive trees");
+  if (message.truncated) return failure_with(EMFILE, "gate", "receive trees");
+  if (message.length != 1 || message.fd_count == 0) {
     return failure_with(ECONNRESET, "gate", "receive trees");
   }
   return success();

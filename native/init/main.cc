@@ -68,7 +68,12 @@ Status pass_gate(int gate) {
 Status follow_supervisor() {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return failure("init", "PR_SET_PDEATHSIG");
   pollfd control = {kControl, POLLRDHUP, 0};
-  if (poll(&control, 1, 0) > 0) return failure_with(ECONNRESET, "init", "supervisor is gone");
+  int ready;
+  do {
+    ready = poll(&control, 1, 0);
+  } while (ready < 0 && errno == EINTR);
+  if (ready < 0) return failure("init", "poll");
+  if (ready > 0) return failure_with(ECONNRESET, "init", "supervisor is gone");
   return success();
 }
 
@@ -161,7 +166,9 @@ Status await_plan(Fd* memfd, bool* given_up) {
   memfd->reset(fd);
   *given_up = message.length == 0;
   if (*given_up) return success();
-  if (message.length < 0 || !*memfd) return failure_with(EBADMSG, "plan", "receive");
+  if (message.length < 0) return failure("plan", "receive");
+  if (message.truncated) return failure_with(EMFILE, "plan", "receive descriptor");
+  if (!*memfd) return failure_with(EBADMSG, "plan", "receive");
   return read_plan(*memfd);
 }
 
@@ -207,13 +214,19 @@ Status outer_half(bool in_cgroup, Fd& outer_gate) {
   return given_up ? success() : hand_over(pid, pidfd, memfd, outer_gate.get());
 }
 
-int main_program(bool in_cgroup) {
-  fcntl(kControl, F_SETFD, FD_CLOEXEC);
-  fcntl(kAnnounce, F_SETFD, FD_CLOEXEC);
+Status keep_own_descriptors() {
+  for (int fd : {kControl, kAnnounce}) {
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return failure("init", "FD_CLOEXEC");
+  }
   // Whatever else the caller leaked to us must not be there when the first byte of the program runs.
-  sys::close_range(kAnnounce + 1, ~0U, 0);
+  if (sys::close_range(kAnnounce + 1, ~0U, 0) != 0) return failure("init", "close_range");
+  return success();
+}
+
+int main_program(bool in_cgroup) {
+  Status status = keep_own_descriptors();
   Fd outer_gate;
-  const Status status = outer_half(in_cgroup, outer_gate);
+  if (status.ok()) status = outer_half(in_cgroup, outer_gate);
   if (status.ok()) return 0;
   report_error(kControl, status);
   return 1;

@@ -90,7 +90,10 @@ Status add_local_route(int netlink, int family) {
 }
 
 // A host without IPv6 has no such addresses to reach.
-bool has_ipv6() { return static_cast<bool>(Fd(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0))); }
+Status find_ipv6(bool* found) {
+  *found = static_cast<bool>(Fd(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
+  return *found || errno == EAFNOSUPPORT ? success() : failure("net_ns", "socket", "IPv6");
+}
 
 Status set_option(int socket, int level, int option, const char* name) {
   const int on = 1;
@@ -142,7 +145,9 @@ Status make_every_address_local(int proc) {
   if (!netlink) return failure("net_ns", "socket", "netlink");
   SKILLBOX_TRY(add_address(netlink.get(), AF_INET, kOwnAddress4));
   SKILLBOX_TRY(add_local_route(netlink.get(), AF_INET));
-  if (has_ipv6()) {
+  bool has_ipv6;
+  SKILLBOX_TRY(find_ipv6(&has_ipv6));
+  if (has_ipv6) {
     SKILLBOX_TRY(add_address(netlink.get(), AF_INET6, kOwnAddress6));
     SKILLBOX_TRY(add_local_route(netlink.get(), AF_INET6));
   }
@@ -158,7 +163,9 @@ Status send_resolver_sockets(int control) {
   SKILLBOX_TRY(open_resolver_socket(AF_INET, SOCK_DGRAM, &sockets[0]));
   SKILLBOX_TRY(open_resolver_socket(AF_INET, SOCK_STREAM, &sockets[1]));
   size_t count = 2;
-  if (has_ipv6()) {
+  bool has_ipv6;
+  SKILLBOX_TRY(find_ipv6(&has_ipv6));
+  if (has_ipv6) {
     SKILLBOX_TRY(open_resolver_socket(AF_INET6, SOCK_DGRAM, &sockets[2]));
     SKILLBOX_TRY(open_resolver_socket(AF_INET6, SOCK_STREAM, &sockets[3]));
     count = 4;

@@ -43,7 +43,9 @@ Status confirm_capabilities() {
 Status confirm_identity(const LaunchPlan& plan) {
   if (getuid() != plan.inside_uid || geteuid() != plan.inside_uid) return not_confirmed("uid");
   if (getgid() != plan.inside_gid || getegid() != plan.inside_gid) return not_confirmed("gid");
-  if (plan.root_caller && getgroups(0, nullptr) != 0) return not_confirmed("supplementary groups");
+  const int groups = plan.root_caller ? getgroups(0, nullptr) : 0;
+  if (groups < 0) return failure("confirm", "getgroups");
+  if (groups > 0) return not_confirmed("supplementary groups");
   return success();
 }
 
@@ -55,11 +57,10 @@ Status confirm_pid_namespace() {
 // By trying: the skeleton is ours, so a writable one would be silently writable.
 Status confirm_read_only_root() {
   const int fd = open("/.skillbox-probe", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd >= 0 || errno != EROFS) {
-    if (fd >= 0) close(fd);
-    return not_confirmed("read-only root");
-  }
-  return success();
+  if (fd < 0 && errno == EROFS) return success();
+  if (fd < 0) return failure("confirm", "open", "read-only root");
+  close(fd);
+  return not_confirmed("read-only root");
 }
 
 // Only `lo` may be there: its index is always 1, and nothing has another.
@@ -74,7 +75,8 @@ Status confirm_network() {
 
 Status confirm_no_user_namespaces() {
   if (unshare(CLONE_NEWUSER) == 0) return not_confirmed("user namespaces");
-  return success();
+  // ENOSPC: max_user_namespaces is reached. Another refusal would prove nothing.
+  return errno == ENOSPC ? success() : failure("confirm", "unshare");
 }
 
 }  // namespace

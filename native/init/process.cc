@@ -69,9 +69,14 @@ Status apply_limits(const ProcessPlan& process) {
 }
 
 Status reset_signals() {
+  // The kernel's struct sigaction, of zeroes: SIG_DFL. Not by sigaction(3), which hides two signals of the C library's own,
+  // and its posix_spawn() leaves those ignored.
+  const uint64_t by_default[4] = {};
   for (int signal_number = 1; signal_number < NSIG; signal_number++) {
-    // SIGKILL, SIGSTOP and the C library's own two refuse, and have nothing to reset.
-    (void)signal(signal_number, SIG_DFL);
+    if (signal_number == SIGKILL || signal_number == SIGSTOP) continue;
+    const long result =
+        sys::raw(SYS_rt_sigaction, signal_number, reinterpret_cast<long>(by_default), 0, sizeof(uint64_t));
+    if (result != 0) return failure_with(static_cast<int>(-result), "process", "rt_sigaction");
   }
   sigset_t none;
   sigemptyset(&none);
@@ -130,7 +135,7 @@ int child_main(void* argument) {
 
 bool supervisor_is_gone(int control) {
   pollfd poll_fd = {control, POLLRDHUP, 0};
-  return poll(&poll_fd, 1, 0) > 0;
+  return poll(&poll_fd, 1, 0) > 0;  // it is asked again soon
 }
 
 // The first candidate that is an executable file. Asked before the filter is in, so that looking is not on record.
@@ -140,16 +145,25 @@ Status choose_program(const ProcessPlan& process, const char** program) {
     const char* candidate = process.candidates[i];
     struct stat found;
     if (stat(candidate, &found) != 0) {
-      if (errno == EACCES) worst = failure("exec", "stat", candidate);
+      if (errno != ENOENT && errno != ENOTDIR) worst = failure("exec", "stat", candidate);
       continue;
     }
     if (S_ISREG(found.st_mode) && access(candidate, X_OK) == 0) {
       *program = candidate;
       return success();
     }
-    worst = failure_with(EACCES, "exec", "execute", candidate);
+    worst = S_ISREG(found.st_mode) ? failure("exec", "access", candidate)
+                                   : failure_with(EACCES, "exec", "execute", candidate);
   }
   return worst;
+}
+
+// It waits on our stack and in our memory; the next program's child must not find it there.
+void end_child(Handover& handover, pid_t pid) {
+  kill(pid, SIGKILL);
+  for (uint32_t tid = load(&handover.tid_word); tid != 0; tid = load(&handover.tid_word)) {
+    futex_wait(&handover.tid_word, tid, 100);
+  }
 }
 
 Status hand_over_listener(int control, uint32_t process, int listener) {
@@ -187,7 +201,10 @@ Status start_process(const LaunchPlan& plan, const ProcessPlan& process, int con
   if (handover.failed.ok() && handover.listener >= 0) {
     const Status handed = hand_over_listener(control, process.id, handover.listener);
     close(handover.listener);
-    if (!handed.ok()) return handed;
+    if (!handed.ok()) {
+      end_child(handover, started->pid);
+      return handed;
+    }
   }
   store(&handover.proceed, 1);
   futex_wake(&handover.proceed);

@@ -62,12 +62,17 @@ struct Running {
 
 class Reaper {
  public:
-  Reaper(const LaunchPlan& plan, int control, int signals) : plan_(plan), control_(control), signals_(signals) {}
+  Reaper(const LaunchPlan& plan, int control, int signals, int null)
+      : plan_(plan), control_(control), signals_(signals), null_(null) {}
 
   int run() {
     for (;;) {
       pollfd fds[] = {{control_, POLLIN, 0}, {signals_, POLLIN, 0}};
-      if (poll(fds, 2, timeout_ms()) < 0 && errno != EINTR) return 1;
+      if (poll(fds, 2, timeout_ms()) < 0) {
+        if (errno == EINTR) continue;
+        report_error(control_, failure("reaper", "poll"));
+        return 1;
+      }
       if (fds[0].revents != 0 && !take_request()) return 0;
       if ((fds[1].revents & POLLIN) != 0) {
         signalfd_siginfo info;  // emptied only to make poll(2) wait again; waitid tells who
@@ -85,6 +90,7 @@ class Reaper {
   void start(std::span<int> fds);
   void forward_signal(uint32_t id, int signal_number, bool group);
   void reap();
+  void tell(bool sent);
   void ended(Running& running, const siginfo_t& info, const rusage& own);
   void watch_clocks();
   int timeout_ms() const;
@@ -92,6 +98,7 @@ class Reaper {
   const LaunchPlan& plan_;
   int control_;
   int signals_;
+  int null_;  // /dev/null
   bool done_ = false;
   size_t running_count_ = 0;
   Running running_[kMaxProcesses];
@@ -108,9 +115,14 @@ bool Reaper::take_request() {
   uint8_t bytes[PATH_MAX + 64];
   int fds[4] = {-1, -1, -1, -1};
   const ReceivedMessage message = receive_message(control_, bytes, fds);
+  if (message.length < 0) report_error(control_, failure("reaper", "receive"));
   if (message.length <= 0) return false;
-  if (message.length >= 4 && word(bytes, 0) == static_cast<uint32_t>(Request::exec) &&
-      (message.fd_count == 1 || message.fd_count == 4)) {
+  if (message.length >= 4 && word(bytes, 0) == static_cast<uint32_t>(Request::exec)) {
+    // The kernel leaves out those that we have no numbers for.
+    if (message.fd_count != 1 && message.fd_count != 4) {
+      report_error(control_, failure_with(EMFILE, "reaper", "receive descriptors"));
+      return false;
+    }
     start(fds);
   } else if (message.length >= 16 && word(bytes, 0) == static_cast<uint32_t>(Request::signal)) {
     forward_signal(word(bytes, 1), static_cast<int>(word(bytes, 2)), word(bytes, 3) != 0);
@@ -120,26 +132,26 @@ bool Reaper::take_request() {
     if (!sent.ok()) report_error(control_, sent);
   } else if (message.length >= 12 && word(bytes, 0) == static_cast<uint32_t>(Request::open)) {
     const auto* path = reinterpret_cast<const char*>(bytes) + 12;
-    answer_open(control_, word(bytes, 1), word(bytes, 2) != 0, {path, static_cast<size_t>(message.length) - 12});
+    tell(answer_open(control_, word(bytes, 1), word(bytes, 2) != 0, {path, static_cast<size_t>(message.length) - 12}));
+  } else {
+    report_error(control_, failure_with(EBADMSG, "reaper", "unknown request"));
+    return false;
   }
   for (size_t i = 0; i < message.fd_count; i++) close(fds[i]);
   return true;
 }
 
-void place_stdio(std::span<const int> fds) {
-  for (int i = 0; i < 3; i++) dup2(fds[static_cast<size_t>(i)], i);
+Status place_stdio(std::span<const int> fds) {
+  for (int i = 0; i < 3; i++) {
+    if (dup2(fds[static_cast<size_t>(i)], i) < 0) return failure("process", "dup2");
+  }
+  return success();
 }
 
 // The program's descriptors must not live on in PID 1: a reader would wait for its end of file in vain.
-void park_stdio() {
-  const Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-  for (int i = 0; i < 3; i++) {
-    if (null) {
-      dup2(null.get(), i);
-    } else {
-      close(i);
-    }
-  }
+Status park_stdio(int null) {
+  const int nothing[] = {null, null, null};
+  return place_stdio(nothing);
 }
 
 // The process plan, mapped; argv and environment point into it until the exec.
@@ -175,8 +187,14 @@ class MappedProcessPlan {
 void Reaper::start(std::span<int> fds) {
   MappedProcessPlan mapped;
   Status status = mapped.open(fds[0]);
+  if (!status.ok()) {
+    // Whose program it is stands in the plan: there is nobody to be told by a number.
+    report_error(control_, status);
+    done_ = true;
+    return;
+  }
   const ProcessPlan& process = mapped.plan;
-  if (status.ok() && running_count_ == kMaxProcesses) status = failure_with(EAGAIN, "process", "count");
+  if (running_count_ == kMaxProcesses) status = failure_with(EAGAIN, "process", "count");
   Fd terminal;
   if (status.ok() && process.terminal) status = open_terminal(process, control_, &terminal);
   if (status.ok() && !process.terminal && fds[3] < 0) status = failure_with(EBADMSG, "process", "stdio");
@@ -191,16 +209,19 @@ void Reaper::start(std::span<int> fds) {
     running.cpu_limit_us = process.cpu_time_ms * 1000;
     if (process.terminal) {
       const int ends[] = {terminal.get(), terminal.get(), terminal.get()};
-      place_stdio(ends);
+      status = place_stdio(ends);
     } else {
-      place_stdio(fds.subspan(1));
+      status = place_stdio(fds.subspan(1));
     }
-    status = start_process(plan_, process, control_, &started);
-    park_stdio();
+    if (status.ok()) status = start_process(plan_, process, control_, &started);
+    if (const Status parked = park_stdio(null_); !parked.ok()) {
+      report_error(control_, parked);
+      done_ = true;
+    }
   }
   if (status.ok()) status = started.failed;
   if (!status.ok()) {
-    report_exec_failed(control_, process.id, status);
+    tell(report_exec_failed(control_, process.id, status));
     if (process.oneshot) done_ = true;
     return;
   }
@@ -220,7 +241,9 @@ void Reaper::reap() {
     siginfo_t info = {};
     rusage usage = {};
     // The C library's waitid leaves out the kernel's last argument: what the process and those it waited for have used.
-    if (syscall(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG, &usage) != 0 || info.si_pid == 0) return;
+    const long result = syscall(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG, &usage);
+    if (result != 0 && errno == EINTR) continue;
+    if (result != 0 || info.si_pid == 0) return;
     for (size_t i = 0; i < running_count_; i++) {
       if (running_[i].pid != info.si_pid) continue;
       ended(running_[i], info, usage);
@@ -228,6 +251,11 @@ void Reaper::reap() {
       break;
     }
   }
+}
+
+// Who waits for what could not be sent is told by our end.
+void Reaper::tell(bool sent) {
+  if (!sent) done_ = true;
 }
 
 // Whatever the program left behind goes with it: the overlay must be still when its changes are listed, and the account
@@ -247,16 +275,17 @@ void Reaper::ended(Running& running, const siginfo_t& info, const rusage& own) {
     done_ = true;
     usage = reaped_usage();
   }
-  report_exited(control_, {
-                              .process = running.id,
-                              .code = static_cast<uint32_t>(info.si_code),
-                              .status = static_cast<uint32_t>(info.si_status),
-                              .reason = running.reason,
-                              .wall_us = ended_us - running.started_us,
-                              .user_us = to_us(usage.ru_utime),
-                              .system_us = to_us(usage.ru_stime),
-                              .max_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024,
-                          });
+  const ExitReport report = {
+      .process = running.id,
+      .code = static_cast<uint32_t>(info.si_code),
+      .status = static_cast<uint32_t>(info.si_status),
+      .reason = running.reason,
+      .wall_us = ended_us - running.started_us,
+      .user_us = to_us(usage.ru_utime),
+      .system_us = to_us(usage.ru_stime),
+      .max_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024,
+  };
+  tell(report_exited(control_, report));
 }
 
 // user + system + those of waited-for children, in clock ticks: fields 14 to 17 of /proc/PID/stat (proc(5)).
@@ -333,14 +362,17 @@ int serve(const LaunchPlan& plan, int control) {
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
-  sigprocmask(SIG_BLOCK, &child, nullptr);
-  const Fd signals(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!signals) {
-    report_error(control, failure("reaper", "signalfd"));
+  const auto fail = [control](const Status& status) {
+    report_error(control, status);
     return 1;
-  }
-  park_stdio();
-  static Reaper reaper(plan, control, signals.get());  // too large for a comfortable stack
+  };
+  if (sigprocmask(SIG_BLOCK, &child, nullptr) != 0) return fail(failure("reaper", "sigprocmask"));
+  const Fd signals(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals) return fail(failure("reaper", "signalfd"));
+  const Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null) return fail(failure("reaper", "open", "/dev/null"));
+  if (const Status parked = park_stdio(null.get()); !parked.ok()) return fail(parked);
+  static Reaper reaper(plan, control, signals.get(), null.get());  // too large for a comfortable stack
   return reaper.run();
 }
 

@@ -33,21 +33,20 @@ void add_status(ReportWriter& report, const Status& status) {
 
 }  // namespace
 
-// Nobody is left to tell when these fail: the supervisor is gone, and PID 1 notices on its socket.
 void report_error(int control, const Status& status) {
   ReportWriter report(Report::error);
   add_status(report, status);
   (void)report.send(control);
 }
 
-void report_exec_failed(int control, uint32_t process, const Status& status) {
+bool report_exec_failed(int control, uint32_t process, const Status& status) {
   ReportWriter report(Report::exec_failed);
   report.u32(process);
   add_status(report, status);
-  (void)report.send(control);
+  return report.send(control);
 }
 
-void report_exited(int control, const ExitReport& exit) {
+bool report_exited(int control, const ExitReport& exit) {
   ReportWriter report(Report::exited);
   report.u32(exit.process);
   report.u32(exit.code);
@@ -57,7 +56,7 @@ void report_exited(int control, const ExitReport& exit) {
   report.u64(exit.user_us);
   report.u64(exit.system_us);
   report.u64(exit.max_rss_bytes);
-  (void)report.send(control);
+  return report.send(control);
 }
 
 }  // namespace skillbox

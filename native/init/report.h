@@ -58,8 +58,10 @@ class ReportWriter {
   size_t length_ = 0;
 };
 
+// Nobody waits for another word after this one: PID 1 ends, which tells as much.
 void report_error(int control, const Status& status);
-void report_exec_failed(int control, uint32_t process, const Status& status);
-void report_exited(int control, const ExitReport& exit);
+// False: it could not be sent, and somebody may wait for it for ever.
+bool report_exec_failed(int control, uint32_t process, const Status& status);
+bool report_exited(int control, const ExitReport& exit);
 
 }  // namespace skillbox

@@ -65,6 +65,7 @@ Status prepare_upper(int tree, OutsideIdentity outside, const char* path) {
   const Fd opened(openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!opened) return failure("sources", "open", path);
   const int directory = opened.get();
+  if (fchown(directory, outside.uid, outside.gid) != 0) return failure("sources", "chown", path);
   for (const char* name : {"upper", "work"}) {
     if (mkdirat(directory, name, 0700) != 0) return failure("sources", "mkdir", path);
     if (fchownat(directory, name, outside.uid, outside.gid, AT_SYMLINK_NOFOLLOW) != 0) {

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "../sys/syscalls.h"
@@ -49,9 +50,12 @@ Status make_idmap_namespace(uint32_t owner_uid, uint32_t owner_gid, OutsideIdent
   clone_args arguments = {};
   arguments.flags = CLONE_NEWUSER;
   arguments.exit_signal = SIGCHLD;
+  const pid_t parent = getpid();
   const pid_t holder = sys::clone3(arguments);
   if (holder < 0) return failure("user_ns", "clone3", "idmap holder");
   if (holder == 0) {
+    // It must not outlive us, whatever ends us.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(1);
     for (;;) pause();
   }
   Status status = write_map(holder, "uid_map", owner_uid, outside.uid);
@@ -63,7 +67,7 @@ Status make_idmap_namespace(uint32_t owner_uid, uint32_t owner_gid, OutsideIdent
     if (!*namespace_fd) status = failure("user_ns", "open", "ns/user");
   }
   // The namespace lives on with its descriptor. To wait for the death here would hold the launch up for a millisecond.
-  kill(holder, SIGKILL);
+  if (kill(holder, SIGKILL) != 0 && status.ok()) status = failure("user_ns", "kill", "idmap holder");
   return status;
 }
 

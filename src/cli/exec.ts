@@ -6,6 +6,7 @@ import type { ExecOptions } from "./exec-arguments.js";
 import { policyFromOptions, workingDirectory } from "./exec-options.js";
 import { denialTeller } from "./explain-denials.js";
 import { statusOfError, statusOfResult } from "../sandbox/exit-status.js";
+import { describeSystemError } from "../sandbox/system-error.js";
 import { printError, printLine } from "./print-error.js";
 import { openReport, type ReportFile } from "./report-file.js";
 import { forwardSignals } from "./signals.js";
@@ -20,7 +21,8 @@ export async function exec(argv: readonly string[], options: ExecOptions): Promi
     explainEnd(result);
     report.write(result);
     return statusOfResult(result);
-  } catch (error) {
+  } catch (cause) {
+    const error = describeSystemError(cause);
     if (!(error instanceof SkillboxError)) throw error;
     printError(error);
     report ??= reportWithoutPolicy(options.report);

@@ -1,6 +1,7 @@
 import { SkillboxError } from "../errors.js";
 import { readExecArguments } from "./exec-arguments.js";
 import { exitStatus, statusOfError } from "../sandbox/exit-status.js";
+import { describeSystemError } from "../sandbox/system-error.js";
 import { printError } from "./print-error.js";
 
 void main(process.argv.slice(2))
@@ -21,7 +22,8 @@ async function main(args: readonly string[]): Promise<number> {
   return exec(plain.argv, plain.options);
 }
 
-function statusOfFailure(error: unknown): number {
+function statusOfFailure(cause: unknown): number {
+  const error = describeSystemError(cause);
   if (error instanceof SkillboxError) {
     printError(error);
     return statusOfError(error);

@@ -39,15 +39,26 @@ function open(file: string, policy: Policy | undefined): number {
     if (named.startsWith("/dev/")) return openSync(named, flags); // /dev/fd/3, and there are no grants
     const directory = realpathSync.native(dirname(named));
     const path = `${directory}/${basename(named)}`;
-    if (policy === undefined) return openSync(path, flags | constants.O_NOFOLLOW, 0o666);
-    if (!mayWrite(policy, named) && !mayWrite(policy, path)) return openSync(path, flags, 0o666);
+    if (policy === undefined) return openUnlessAlone(path, flags | constants.O_NOFOLLOW);
+    if (!mayWrite(policy, named) && !mayWrite(policy, path)) return openUnlessAlone(path, flags);
     if (directory !== dirname(named)) {
       throw unwritable(file, "it leads through a symbolic link, and the program may write there", undefined);
     }
-    return openSync(path, flags | constants.O_NOFOLLOW, 0o666);
+    return openUnlessAlone(path, flags | constants.O_NOFOLLOW);
   } catch (cause) {
     if (cause instanceof SkillboxError) throw cause;
     throw unwritable(file, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+/** A FIFO that nobody reads from is an error, ENXIO, instead of a wait for somebody who may never come. */
+function openUnlessAlone(path: string, how: number): number {
+  const fd = openSync(path, how | constants.O_NONBLOCK, 0o666);
+  if (!fstatSync(fd).isFIFO()) return fd;
+  try {
+    return openSync(path, how);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -17,10 +17,13 @@ export class DnsServer {
   readonly #datagrams: Datagram[] = [];
   readonly #servers: net.Server[] = [];
   readonly #connections = new Set<net.Socket>();
+  readonly #onFailure: (error: Error) => void;
 
-  constructor(binding: Pick<Binding, "openDatagram">, resolver: Resolver) {
+  /** `onFailure`: it cannot listen. */
+  constructor(binding: Pick<Binding, "openDatagram">, resolver: Resolver, onFailure: (error: Error) => void) {
     this.#binding = binding;
     this.#resolver = resolver;
+    this.#onFailure = onFailure;
   }
 
   /** UDP, TCP for IPv4, then for IPv6. Takes the descriptors over. */
@@ -57,6 +60,10 @@ export class DnsServer {
       socket.on("error", () => socket.destroy());
       socket.setTimeout(idleMs, () => socket.destroy());
       this.#converse(socket);
+    });
+    server.on("error", (error) => {
+      // Of a connection that could not be accepted its client hears.
+      if (!server.listening) this.#onFailure(error);
     });
     server.listen({ fd });
     this.#servers.push(server);

@@ -45,6 +45,8 @@ export interface GatewayOptions {
   readonly sinkhole?: Sinkhole | undefined;
   /** Called once for each limit, when it first keeps something back. */
   readonly onLimit?: (limit: EgressLimitName) => void;
+  /** Called where the sandbox cannot be given what it needs: nothing of it is to go on. */
+  readonly onFailure?: (error: Error) => void;
 }
 
 export interface EgressSummary {
@@ -122,6 +124,7 @@ export class Gateway {
           this.#ledger.event({ type: "net.dns", name, query, protocol, response, ...decision });
         },
       }),
+      options.onFailure ?? (() => undefined),
     );
   }
 

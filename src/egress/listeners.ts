@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import net from "node:net";
 import type { Binding, Listener } from "../native/binding.js";
 import { resetSocket } from "./relay-close.js";
@@ -68,8 +69,12 @@ export class Listeners {
       throw error;
     }
     const server = net.createServer(acceptOptions, onConnection);
-    server.listen({ fd });
     this.#servers.push(server);
+    const listening = once(server, "listening");
+    server.listen({ fd });
+    await listening;
+    // Of a connection that could not be accepted its client hears.
+    server.on("error", () => undefined);
   }
 
   close(): void {

@@ -82,6 +82,8 @@ export class PortForwards {
         },
       );
     }
+    // Of a connection that could not be accepted its client hears.
+    server.on("error", () => undefined);
   }
 
   close(): void {

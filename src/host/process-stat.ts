@@ -1,5 +1,5 @@
-import { readlinkSync } from "node:fs";
-import { readValue } from "./pseudo-files.js";
+import { readFileSync, readlinkSync } from "node:fs";
+import { errnoOf } from "./pseudo-files.js";
 
 export interface ProcessStat {
   readonly parentPid: number;
@@ -7,9 +7,12 @@ export interface ProcessStat {
   readonly startTime: string;
 }
 
-/** Fields 4 and 22 of proc_pid_stat(5); undefined when the process is gone. */
+/**
+ * Fields 4 and 22 of proc_pid_stat(5); undefined when the process is gone. Throws where it could not be read: whoever takes
+ * that for an end kills what a living process answers for.
+ */
 export function readProcessStat(pid: number | "self"): ProcessStat | undefined {
-  const text = readValue(`/proc/${pid}/stat`);
+  const text = readUnlessGone(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
   // The second field is the program's name in parentheses, and may itself hold spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
@@ -20,13 +23,19 @@ export function readProcessStat(pid: number | "self"): ProcessStat | undefined {
     : { parentPid: Number(parentPid), startTime };
 }
 
+function readUnlessGone(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    // ESRCH: it went between open(2) and read(2).
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ESRCH") return undefined;
+    throw error;
+  }
+}
+
 /** The inode number of our pid namespace: pids mean nothing outside it. */
 export function pidNamespace(): string {
-  try {
-    return readlinkSync("/proc/self/ns/pid").replace(/\D/g, "");
-  } catch {
-    return "0";
-  }
+  return readlinkSync("/proc/self/ns/pid").replace(/\D/g, "");
 }
 
 /** Whether `ancestor` is `pid` itself or one of its parents, as far as /proc still tells. */

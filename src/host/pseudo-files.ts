@@ -1,5 +1,5 @@
 /** Reading and writing the one-value files of procfs, sysfs and cgroupfs. */
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync, writeFileSync } from "node:fs";
 
 /** The text of a file without its last newline; undefined where it is missing or may not be read. */
 export function readValue(path: string): string | undefined {
@@ -43,7 +43,17 @@ export function isWritable(path: string): boolean {
   }
 }
 
-export { existsSync as exists, writeFileSync as writeValue };
+/** False for a file that is missing or out of reach. Throws where the kernel could not look: that says neither. */
+export function exists(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (errnoOf(error) === "EACCES") return false;
+    throw error;
+  }
+}
+
+export { writeFileSync as writeValue };
 
 /** The symbolic errno of what node:fs threw: "EBUSY". */
 export function errnoOf(error: unknown): string | undefined {

@@ -2,7 +2,9 @@ import { open, type FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { SkillboxError } from "../errors.js";
 import { loadNative } from "../native/binding.js";
+import type { Sandbox } from "../sandbox/sandbox.js";
 import type { Session } from "../sandbox/session.js";
+import { describeSystemError } from "../sandbox/system-error.js";
 
 /** Opens a file as the programs of a sandbox see it. Rejects with ERR_FILE. */
 export async function withFile<Value>(
@@ -11,7 +13,7 @@ export async function withFile<Value>(
   access: "read" | "write",
   use: (file: FileHandle) => Promise<Value>,
 ): Promise<Value> {
-  const fd = await sandbox.open(resolve(preparation.cwd, path), access);
+  const fd = await openInside(sandbox, resolve(preparation.cwd, path), access);
   try {
     // A handle of Node's own: what it reads and writes goes through its thread pool.
     const file = await open(`/proc/self/fd/${fd}`, access === "read" ? "r" : "w");
@@ -22,6 +24,14 @@ export async function withFile<Value>(
     }
   } finally {
     loadNative().binding.closeFd(fd);
+  }
+}
+
+async function openInside(sandbox: Sandbox, path: string, access: "read" | "write"): Promise<number> {
+  try {
+    return await sandbox.open(path, access);
+  } catch (error) {
+    throw describeSystemError(error);
   }
 }
 

@@ -8,6 +8,7 @@ import { runResult } from "../sandbox/outcome.js";
 import { prepareProcess, prepareSandbox, type PreparedProcess } from "../sandbox/prepare.js";
 import { callerFailure, type Program } from "../sandbox/program.js";
 import { Session } from "../sandbox/session.js";
+import { describeSystemError } from "../sandbox/system-error.js";
 import type { Policy } from "../policy/policy.js";
 import { account, meterDifference, type Meter } from "./account.js";
 import { checkExecOptions, checkSessionOptions, usage } from "./check-options.js";
@@ -97,6 +98,19 @@ export class SandboxSession implements AsyncDisposable {
 
   /** @internal Starts the program before it returns; what keeps it from starting is the run's failure. */
   async run(
+    argv: readonly string[],
+    options: ExecOptions,
+    streams: ProgramStreams,
+    pending: PendingProgram,
+  ): Promise<RunResult> {
+    try {
+      return await this.#run(argv, options, streams, pending);
+    } catch (error) {
+      throw describeSystemError(error);
+    }
+  }
+
+  async #run(
     argv: readonly string[],
     options: ExecOptions,
     streams: ProgramStreams,

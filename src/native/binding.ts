@@ -116,12 +116,13 @@ export interface OverlayCommit {
 export interface Binding {
   /**
    * Starts skillbox-init, whose first message has to bring the plan (a memfd); `inCgroup`: which names a cgroup. `onMessage` gets
-   * undefined once, when the other end is gone.
+   * undefined once, when the other end is gone, or when what it said could not be received: `errno` says why then, and is 0
+   * otherwise.
    */
   launch(
     initPath: string,
     inCgroup: boolean,
-    onMessage: (message: Uint8Array | undefined, fds: readonly number[]) => void,
+    onMessage: (message: Uint8Array | undefined, fds: readonly number[], errno: number) => void,
   ): Channel;
   /** Takes the pidfd over, and says when the process and, for a PID 1, all in its namespace are gone. */
   watchExit(pidfd: number, onExit: () => void): void;
@@ -198,7 +199,7 @@ export function loadNative(): Native {
       initPath: join(directory, "skillbox-init"),
     };
   } catch (cause) {
-    throw new SkillboxError("ERR_HOST", `the native part in ${directory} does not load`, {
+    throw new SkillboxError("ERR_HOST", `the native part in ${directory} does not load: ${String(cause)}`, {
       hint: "it was built for another C library or another machine: run `npx skillbox build-native`",
       cause,
     });

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  constants as fileFlags,
   createReadStream,
   fstatSync,
   mkdtempSync,
@@ -15,6 +16,7 @@ import { join } from "node:path";
 import { auditTables } from "../audit/tables.js";
 import { SkillboxError } from "../errors.js";
 import type { AuditRecord, AuditTables, Binding, HeldCall } from "../native/binding.js";
+import { isErrno } from "../plan/grants.js";
 import type { AuditPolicy } from "../policy/policy.js";
 import type { RunResult } from "../result/run-result.js";
 import type { Arch } from "../seccomp/syscall-table.js";
@@ -198,10 +200,14 @@ async function tablesOf(arch: Arch, binding: Binding): Promise<AuditTables> {
 }
 
 function openRecordFile(file: string): number {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOCTTY, O_NONBLOCK } = fileFlags;
   let fd: number;
   try {
-    fd = openSync(file, "w", 0o600);
+    // Without waiting: nobody may ever come to read from a FIFO.
+    fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_NONBLOCK, 0o600);
   } catch (cause) {
+    // ENXIO: a FIFO that nobody reads from, or a socket (open(2)).
+    if (isErrno(cause, "ENXIO")) throw notRegular(file);
     throw new SkillboxError("ERR_AUDIT", `the audit record cannot be written: ${file}: ${String(cause)}`, {
       stage: "audit",
       hint: "choose another file with --audit",
@@ -210,7 +216,11 @@ function openRecordFile(file: string): number {
   }
   if (fstatSync(fd).isFile() || fstatSync(fd).isCharacterDevice()) return fd;
   closeSync(fd);
-  throw new SkillboxError("ERR_AUDIT", `the audit record must be a regular file: ${file}`, {
+  throw notRegular(file);
+}
+
+function notRegular(file: string): SkillboxError {
+  return new SkillboxError("ERR_AUDIT", `the audit record must be a regular file: ${file}`, {
     stage: "audit",
     hint: "choose another file with --audit",
   });

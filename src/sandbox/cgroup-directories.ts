@@ -90,7 +90,7 @@ export async function removeCgroup(directory: string, patienceMs: number): Promi
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
     const errno = rmdirErrno(directory);
     if (errno === undefined || errno === "ENOENT") return true;
-    if (errno !== "EBUSY" || performance.now() > deadline) return false;
+    if (!["EBUSY", "ENOMEM"].includes(errno) || performance.now() > deadline) return false;
     killMembers(directory);
     await sleep(pauseMs);
   }

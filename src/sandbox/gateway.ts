@@ -21,7 +21,7 @@ export async function openGateway(
   plan: LaunchPlan,
   { policy, environment, resolve, onDenial, egressTimeouts, sinkhole }: GatewayRequest,
   trail: AuditTrail,
-  requestSockets: GatewayOptions["requestSockets"],
+  inside: Pick<Required<GatewayOptions>, "requestSockets" | "onFailure">,
 ): Promise<Gateway | undefined> {
   if (!plan.egress) return undefined;
   const egress = await import("../egress/gateway.js");
@@ -34,7 +34,7 @@ export async function openGateway(
     record: (members, denied) => {
       trail.append(members, denied);
     },
-    requestSockets,
+    ...inside,
     onDenial,
     timeouts: egressTimeouts,
     sinkhole,

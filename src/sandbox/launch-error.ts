@@ -1,7 +1,9 @@
+import { getSystemErrorName } from "node:util";
 import { SkillboxError } from "../errors.js";
 import { explainLaunchFailure } from "../host/explain.js";
 import { loadNative } from "../native/binding.js";
 import type { InitFailure } from "./reports.js";
+import { exhaustionHint } from "./system-error.js";
 
 /** What a failed set-up means for the person who sees it. */
 export function launchError(failure: InitFailure): SkillboxError {
@@ -42,7 +44,7 @@ export function processError(failure: InitFailure): SkillboxError {
       hint:
         errno === "ENOEXEC"
           ? "it is neither a binary for this machine nor a script with `#!`"
-          : "is it executable (chmod +x)?",
+          : (exhaustionHint(errno) ?? "is it executable (chmod +x)?"),
     });
   }
   if (operation === "chdir") {
@@ -58,6 +60,25 @@ export function processError(failure: InitFailure): SkillboxError {
   return launchError(failure);
 }
 
+/** It was killed, or its last words could not be sent. */
+export function endedWithoutReport(): SkillboxError {
+  return new SkillboxError("ERR_LAUNCH", "PID 1 of the sandbox ended without a report", {
+    stage: "supervision",
+    hint: "it was killed from outside, or by the kernel for lack of memory",
+  });
+}
+
+/** Where this process cannot take what PID 1 sends. */
+export function notReceived(error: number): SkillboxError {
+  const errno = getSystemErrorName(-error);
+  return new SkillboxError("ERR_LAUNCH", `what PID 1 of the sandbox says could not be received: ${errno}`, {
+    stage: "supervisor",
+    operation: "recvmsg",
+    errno,
+    hint: exhaustionHint(errno) ?? "see what this process is limited to: `ulimit -a`",
+  });
+}
+
 /** The cure for what the host forbids; else for what happened to a path meanwhile. */
 function hintFor(failure: InitFailure): string {
   const { stage, errno } = failure;
@@ -66,6 +87,8 @@ function hintFor(failure: InitFailure): string {
   if (stage === "sources" && errno === "ELOOP") {
     return "a symbolic link appeared in the path while the sandbox was starting; try again";
   }
+  const exhausted = errno === "EAGAIN" ? undefined : exhaustionHint(errno);
+  if (exhausted !== undefined) return exhausted;
   const explained = explainLaunchFailure(failure, loadNative().initPath);
   return explained === undefined
     ? "`skillbox doctor` shows what this host allows and how to change it"

@@ -16,22 +16,30 @@ interface OverlayMount {
 /** The overlays of one run: what the program changed in them, and how it gets to the host if it is to. */
 export class Overlays {
   readonly #binding: Binding;
-  readonly #mounts: readonly OverlayMount[];
+  readonly #mounts: OverlayMount[] = [];
 
-  private constructor(binding: Binding, mounts: readonly OverlayMount[]) {
+  private constructor(binding: Binding) {
     this.#binding = binding;
-    this.#mounts = mounts;
   }
 
   static open(binding: Binding, plan: LaunchPlan): Overlays {
-    const mounts: OverlayMount[] = [];
+    const overlays = new Overlays(binding);
+    try {
+      overlays.#open(plan);
+    } catch (error) {
+      overlays.close();
+      throw error;
+    }
+    return overlays;
+  }
+
+  #open(plan: LaunchPlan): void {
     for (const [index, operation] of plan.operations.entries()) {
       if (operation.type !== "overlay-write") continue;
       const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
       const lower = openSync(operation.source.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-      mounts.push({ index, target: operation.target, lower });
+      this.#mounts.push({ index, target: operation.target, lower });
     }
-    return new Overlays(binding, mounts);
   }
 
   /** What the program changed, sorted by path. To be called when everything inside is dead. */
@@ -71,7 +79,7 @@ export class Overlays {
   }
 
   close(): void {
-    for (const { lower } of this.#mounts) closeSync(lower);
+    for (const { lower } of this.#mounts.splice(0)) closeSync(lower);
   }
 
   async #commitOne(sandbox: Sandbox, mount: OverlayMount): Promise<OverlayCommit> {

@@ -4,6 +4,7 @@ import { prepare, type Preparation } from "./prepare.js";
 import { isCutOff, type Program } from "./program.js";
 import { Session, type SessionRequest } from "./session.js";
 import type { StdioRequest } from "./stdio.js";
+import { describeSystemError } from "./system-error.js";
 import type { TerminalRequest } from "./terminal.js";
 
 export interface RunRequest extends Omit<SessionRequest<Preparation>, "prepare"> {
@@ -47,7 +48,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
   } catch (error) {
     // PID 1 is killed when the record fails: that, and not its death, is what ended the run.
     session.trail.assertWhole();
-    throw error;
+    throw describeSystemError(error);
   } finally {
     await session.close();
   }

@@ -5,7 +5,7 @@ import { encodeLaunch, encodeProcess } from "../plan/encode.js";
 import type { LaunchPlan, ProcessPlan } from "../plan/launch-plan.js";
 import { sourceFacts } from "../plan/source-facts.js";
 import { Deferred } from "./deferred.js";
-import { launchError, processError } from "./launch-error.js";
+import { endedWithoutReport, launchError, notReceived, processError } from "./launch-error.js";
 import { OpenError, fileError } from "./open-error.js";
 import {
   decodeReport,
@@ -17,6 +17,7 @@ import {
   type ExitReport,
   type InitReport,
 } from "./reports.js";
+import { describeSystemError } from "./system-error.js";
 
 export interface SetUp {
   readonly plan: LaunchPlan;
@@ -52,13 +53,13 @@ export class Sandbox {
   #network: NetworkEnd | undefined;
   #nextOpen = 1;
   #pid: number | undefined;
-  #failure: SkillboxError | undefined;
+  #failure: Error | undefined;
 
   private constructor(native: Native, inCgroup: boolean) {
     this.#native = native;
-    this.#channel = native.binding.launch(native.initPath, inCgroup, (message, fds) => {
-      if (message === undefined) this.#gone();
-      else this.#receive(decodeReport(message), fds);
+    this.#channel = native.binding.launch(native.initPath, inCgroup, (message, fds, errno) => {
+      if (message === undefined) this.#gone(errno);
+      else this.#take(message, fds);
     });
   }
 
@@ -149,6 +150,12 @@ export class Sandbox {
     this.#channel.send(encodeSocketsRequest(family, protocol, count), []);
   }
 
+  /** Ends everything inside because something outside, that it depends on, has failed. */
+  fail(cause: unknown): void {
+    this.#fail(asError(describeSystemError(cause)));
+    this.#channel.shutdown();
+  }
+
   /** Ends everything inside at once, and resolves when the kernel has let go of it. */
   async close(): Promise<void> {
     this.#channel.shutdown();
@@ -168,15 +175,24 @@ export class Sandbox {
     }
   }
 
+  /** What cannot be made use of ends the sandbox: nobody else is there to hear of it. */
+  #take(message: Uint8Array, fds: readonly number[]): void {
+    try {
+      this.#receive(decodeReport(message), fds);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
   #receive(report: InitReport, fds: readonly number[]): void {
     const [fd] = fds;
     switch (report.type) {
       case "spawned":
-        this.#pid = report.pid;
         if (fd === undefined) return;
         this.#native.binding.watchExit(fd, () => {
           this.#dead.resolve(undefined);
         });
+        this.#pid = report.pid;
         return;
       case "upper":
         if (fd !== undefined) this.#uppers.set(report.operation, fd);
@@ -228,7 +244,7 @@ export class Sandbox {
   }
 
   /** The first failure is the one to tell; what follows from it is noise. */
-  #fail(error: SkillboxError): void {
+  #fail(error: Error): void {
     this.#failure ??= error;
     this.#ready.reject(this.#failure);
     for (const exit of this.#exits.values()) exit.reject(this.#failure);
@@ -237,13 +253,12 @@ export class Sandbox {
     this.#opening.clear();
   }
 
-  #gone(): void {
+  #gone(errno: number): void {
     this.#closed.resolve(undefined);
-    this.#fail(
-      new SkillboxError("ERR_LAUNCH", "PID 1 of the sandbox ended without a report", {
-        stage: "supervision",
-        hint: "it was killed from outside, or by the kernel for lack of memory",
-      }),
-    );
+    this.#fail(errno === 0 ? endedWithoutReport() : notReceived(errno));
   }
+}
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new SkillboxError("ERR_INTERNAL", String(cause));
 }

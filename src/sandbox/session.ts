@@ -17,6 +17,7 @@ import { Program, type ProgramOptions } from "./program.js";
 import { openGateway, openPorts } from "./gateway.js";
 import { newRunId } from "./run-id.js";
 import { Sandbox } from "./sandbox.js";
+import { describeSystemError } from "./system-error.js";
 
 export interface SessionRequest<Preparation extends SandboxPreparation> {
   readonly policy: Policy;
@@ -74,6 +75,16 @@ export class Session<Preparation extends SandboxPreparation = SandboxPreparation
   static async open<Preparation extends SandboxPreparation>(
     request: SessionRequest<Preparation>,
   ): Promise<Session<Preparation>> {
+    try {
+      return await Session.#open(request);
+    } catch (error) {
+      throw describeSystemError(error);
+    }
+  }
+
+  static async #open<Preparation extends SandboxPreparation>(
+    request: SessionRequest<Preparation>,
+  ): Promise<Session<Preparation>> {
     const native = loadNative();
     const runId = newRunId();
     const trail = AuditTrail.open(native.binding, runId, request.policy.audit, request);
@@ -84,10 +95,13 @@ export class Session<Preparation extends SandboxPreparation = SandboxPreparation
     let session: Session<Preparation> | undefined;
     const release = async (): Promise<void> => {
       overlays?.close();
-      await sandbox?.close();
-      await cgroup?.remove();
-      await storage.remove();
-      trail.close();
+      try {
+        await sandbox?.close();
+        await cgroup?.remove();
+        await storage.remove();
+      } finally {
+        trail.close();
+      }
     };
     try {
       sandbox = Sandbox.launch(native, { inCgroup: mayNeedCgroup(request.policy) });
@@ -215,8 +229,13 @@ async function setUp(
   cgroup: Cgroup | undefined,
   trail: AuditTrail,
 ): Promise<Gateway | undefined> {
-  const gateway = await openGateway(native.binding, plan, request, trail, (family, protocol, count) => {
-    sandbox.requestSockets(family, protocol, count);
+  const gateway = await openGateway(native.binding, plan, request, trail, {
+    requestSockets: (family, protocol, count) => {
+      sandbox.requestSockets(family, protocol, count);
+    },
+    onFailure: (error) => {
+      sandbox.fail(error);
+    },
   });
   const directory = cgroup?.directory;
   try {

@@ -64,14 +64,22 @@ export function openStdio(binding: Binding, request: StdioRequest): Stdio {
     output.fd !== undefined && request.outputBytes === undefined
       ? output.fd
       : pumpOut(binding, output, counter, pumped, (cause) => request.onStreamError?.(name, cause));
-  const input = openInput(binding, stdin, pumped, (cause) => request.onStreamError?.("stdin", cause));
-  const fds = [input, out(stdout, "stdout"), out(stderr, "stderr")] as const;
+  const release = (): void => {
+    for (const fd of pumped.ours.splice(0)) binding.closeFd(fd);
+    for (const pipe of pumped.stopped.splice(0)) pipe.destroy();
+  };
+  const fds: number[] = [];
+  try {
+    fds.push(openInput(binding, stdin, pumped, (cause) => request.onStreamError?.("stdin", cause)));
+    fds.push(out(stdout, "stdout"), out(stderr, "stderr"));
+  } catch (error) {
+    release();
+    for (const { pipe } of pumped.outputs) pipe.destroy();
+    throw error;
+  }
   return {
     fds,
-    release: () => {
-      for (const fd of pumped.ours.splice(0)) binding.closeFd(fd);
-      for (const pipe of pumped.stopped.splice(0)) pipe.destroy();
-    },
+    release,
     drained: async () => {
       await Promise.all(pumped.outputs.map(({ flow }) => flow));
     },

@@ -24,7 +24,13 @@ const unwritable: readonly [string, (box: Scratch) => string][] = [
   ["in a directory that is not there", (box) => box.at("missing/record")],
   ["a directory", (box) => box.work],
   ["below a file", (box) => `${box.file("plain", "")}/record`],
+  ["a FIFO that nobody reads from", (box) => fifo(box)],
 ];
+
+function fifo(box: Scratch): string {
+  spawnSync("mkfifo", [box.at("fifo")]);
+  return box.at("fifo");
+}
 
 for (const [what, where] of unwritable) {
   liveTest(`a record that cannot be opened ends the run before anything runs: ${what}`, async (t) => {
