@@ -173,7 +173,8 @@ class LaunchThread {
 
   void outer_ended(const Fd& pidfd, const Outer& outer) {
     siginfo_t status = {};
-    waitid(kPidfd, static_cast<id_t>(pidfd.get()), &status, WEXITED);
+    while (waitid(kPidfd, static_cast<id_t>(pidfd.get()), &status, WEXITED) != 0 && errno == EINTR) {
+    }
     // Where it fails it has told so itself, with status 1, unless it was killed or its C library gave up before it began.
     if (status.si_code != CLD_EXITED) {
       report_failure(outer.launch, ECHILD, "killed by a signal");

@@ -114,7 +114,10 @@ Status set_up(int gate, ReportWriter* ready) {
     report_error(kControl, status);
     _exit(1);
   }
-  if (!ready.send(kControl)) _exit(1);
+  if (!ready.send(kControl)) {
+    report_error(kControl, failure("init", "send ready"));
+    _exit(1);
+  }
   close(gate);
   _exit(serve(plan, kControl));
 }

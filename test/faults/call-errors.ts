@@ -1,3 +1,5 @@
+import type { Call } from "./inject.js";
+
 /**
  * What each system call is made to fail with: what the kernel says where memory, descriptors, processes, space or a permission are
  * missing, and EINTR where it may be interrupted (the ERRORS of their pages in man 2).
@@ -56,19 +58,17 @@ const leftOut: Readonly<Record<string, string>> = {
   rt_sigaction: "fails for wrong arguments alone",
   getrusage: "fails for wrong arguments alone",
   lseek: "fails for wrong arguments alone",
+  shutdown: "fails where nobody is at the other end, which is what it is to bring about",
+  kill: "of a child of one's own, or of everybody in a namespace of one's own: fails where nobody is left",
   uname: "fails for wrong arguments alone",
   sched_get_priority_min: "fails for wrong arguments alone",
 };
 
 /** The names of errnos; none for a call that is left out. */
-export function errorsOf({
-  name,
-  about,
-}: {
-  readonly name: string;
-  readonly about: string;
-}): readonly string[] {
+export function errorsOf({ role, name, about }: Pick<Call, "role" | "name" | "about">): readonly string[] {
   if (name in leftOut) return [];
+  // The C library's own: it takes an error that it does not know for a fault of the program, and aborts.
+  if (name === "futex" && role !== "init" && role !== "child") return [];
   // Of its commands only those that duplicate want something: F_DUPFD_CLOEXEC (linux/fcntl.h).
   if (name === "fcntl" && !about.endsWith(" 0x406")) return [];
   // No disk is behind these.
