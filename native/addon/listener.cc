@@ -116,7 +116,7 @@ Napi::Value open_listener(const Napi::CallbackInfo& info) {
   if (const int error = listen_inside(socket.get(), *address, &repaired)) {
     throw_errno(env, error, "bind");
   } else if (!Listener::Unwrap(object)->start(env, std::move(socket), repaired, info[3].As<Napi::Function>())) {
-    throw_errno(env, EMFILE, "uv_poll_init");
+    throw_errno(env, errno, "uv_poll_init");
   }
   return object;
 }
