@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -94,6 +95,26 @@ Status forbid_user_namespaces(int proc) {
   const Fd file(openat(proc, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC));
   if (!file) return failure("privileges", "open", "max_user_namespaces");
   if (write(file.get(), "0", 1) != 1) return failure("privileges", "write", "max_user_namespaces");
+  return success();
+}
+
+Status leave_inotify_to_others(int proc) {
+  constexpr struct {
+    const char* host;
+    const char* own;
+  } kCounts[] = {{"sys/fs/inotify/max_user_instances", "sys/user/max_inotify_instances"},
+                 {"sys/fs/inotify/max_user_watches", "sys/user/max_inotify_watches"}};
+  for (const auto& count : kCounts) {
+    const Fd host(openat(proc, count.host, O_RDONLY | O_CLOEXEC));
+    if (!host && errno == ENOENT) continue;  // a kernel without inotify
+    char text[24] = {};
+    if (!host || read(host.get(), text, sizeof text - 1) <= 0) return failure("privileges", "read", count.host);
+    const int length = snprintf(text, sizeof text, "%lu", strtoul(text, nullptr, 10) / 4);
+    const Fd own(openat(proc, count.own, O_WRONLY | O_CLOEXEC));
+    if (!own || write(own.get(), text, static_cast<size_t>(length)) != length) {
+      return failure("privileges", "write", count.own);
+    }
+  }
   return success();
 }
 

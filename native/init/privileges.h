@@ -14,6 +14,10 @@ Status take_identity(const LaunchPlan& plan);
 // No user namespaces below this one, so no way to capabilities in one. Needs a proc mount and CAP_SYS_RESOURCE.
 Status forbid_user_namespaces(int proc);
 
+// What a user watches is counted for the caller as well, whose other programs go without when it is spent (ucounts): a sandbox
+// has a quarter of it. Needs a proc mount and CAP_SYS_RESOURCE.
+Status leave_inotify_to_others(int proc);
+
 // No capabilities in any set, none to be had by exec, no_new_privs.
 Status drop_privileges();
 

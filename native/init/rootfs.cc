@@ -180,6 +180,7 @@ Status mount_filesystem(Assembly* assembly, const char* type, const Operation& o
   // Through our own mount: in a container the host's /proc/sys is read-only.
   if (operation.kind == OperationKind::proc) {
     SKILLBOX_TRY(forbid_user_namespaces(mount.get()));
+    SKILLBOX_TRY(leave_inotify_to_others(mount.get()));
     if (assembly->plan.egress) SKILLBOX_TRY(make_every_address_local(mount.get()));
   }
   return attach(*assembly, mount.get(), operation.target);

@@ -89,6 +89,10 @@ function rlimits(resources: ResourcePolicy, memoryByRlimit: boolean): readonly R
     fixed("RLIMIT_CORE", 1),
     fixed("RLIMIT_RTPRIO", 0),
     fixed("RLIMIT_NICE", 0),
+    // Both are counted for the caller as well, whose other programs go without when all is spent (ucounts): as many queued signals
+    // and timers as a large program has, and three message queues of the usual size.
+    fixed("RLIMIT_SIGPENDING", 4096),
+    fixed("RLIMIT_MSGQUEUE", 256 * 1024),
     ...(resources.pids === undefined ? [] : [fixed("RLIMIT_NPROC", resources.pids.value + 1)]), // and PID 1
     ...(resources.openFiles === undefined ? [] : [fixed("RLIMIT_NOFILE", resources.openFiles.value)]),
     ...(resources.fileSize === undefined ? [] : [fixed("RLIMIT_FSIZE", resources.fileSize.value)]),
