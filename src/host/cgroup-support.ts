@@ -95,6 +95,7 @@ function supportOf(limit: CgroupLimit, hierarchies: readonly CgroupHierarchy[], 
   if (v1 !== undefined) return supportOnV1(limit, v1);
 
   const controller = controllerOf[limit];
+  if (hierarchies.length === 0) return unavailable("no cgroup hierarchy is mounted", noHierarchyHint);
   const unified = hierarchies.find(({ version }) => version === 2);
   if (unified === undefined) return unavailable(`the ${controller} controller is not mounted`, mountHint);
   const placement = placeBelow(unified, [controller], pid);
@@ -170,6 +171,9 @@ function notDelegated(hierarchy: CgroupHierarchy | undefined): {
       `or start skillbox from a service with Delegate=yes`,
   };
 }
+
+const noHierarchyHint =
+  "sudo mount -t cgroup2 cgroup2 /sys/fs/cgroup, which an init other than systemd may leave undone";
 
 const mountHint =
   "boot without cgroup_disable= and with systemd.unified_cgroup_hierarchy=1, which puts every controller on cgroup v2";

@@ -34,7 +34,8 @@ export function explainLaunchFailure(
   if (stage === "rootfs" && subject === "overlay") return explainOverlay(errno, initPath, facts);
   if (stage === "rootfs" && refused) return explainLsm(initPath, facts) ?? containerRefuses(facts);
   if (stage === "sources" && operation === "idmap") return idmapIsMissing();
-  if (stage === "audit" && refused && (facts.yamaPtraceScope ?? 0) > 1) return yamaForbids(facts);
+  if (stage === "audit" && refused && (facts.yamaPtraceScope ?? 0) > 1)
+    return yamaForbids(facts.yamaPtraceScope);
   if (errno === "ENOSYS") return containerRefuses(facts) ?? kernelIsOld(facts);
   return undefined;
 }
@@ -169,7 +170,7 @@ function idmapIsMissing(): Explanation {
   };
 }
 
-function yamaForbids({ yamaPtraceScope }: HostFacts): Explanation {
+export function yamaForbids(yamaPtraceScope: number | undefined): Explanation {
   return {
     reason: `Yama lets no process read another's memory (kernel.yama.ptrace_scope is ${yamaPtraceScope ?? "unknown"})`,
     hint:

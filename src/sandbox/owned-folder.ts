@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, statfsSync } from "node:fs";
 import { mkdtemp, rename } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,9 +12,19 @@ import { isOrphan, ownedName } from "./run-owner.js";
  * is cleared by the next that makes one. The caller removes it.
  */
 export async function makeOwnedFolder(purpose: string): Promise<string> {
-  await clearStaleFolders(tmpdir());
-  return mkdtemp(join(tmpdir(), ownedName(`${purpose}-`)));
+  const base = grantableFolder();
+  await clearStaleFolders(base);
+  return mkdtemp(join(base, ownedName(`${purpose}-`)));
 }
+
+/** A root caller's grants need idmapped mounts, which tmpfs, as /tmp often is, has from Linux 6.3 on only. */
+function grantableFolder(): string {
+  const usual = tmpdir();
+  return process.geteuid?.() === 0 && statfsSync(usual).type === tmpfsMagic ? "/var/tmp" : usual;
+}
+
+/** TMPFS_MAGIC, linux/magic.h. */
+const tmpfsMagic = 0x0102_1994;
 
 /** Removes what this user's processes that are gone left below a directory. */
 export async function clearStaleFolders(base: string): Promise<void> {

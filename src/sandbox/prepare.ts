@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { SkillboxError, type SkillboxErrorCode } from "../errors.js";
 import { probeCgroups } from "../host/cgroup-support.js";
 import { parseMountinfo } from "../host/mountinfo.js";
+import { requireReadableMemory } from "../host/readable-memory.js";
 import { compile, plannedMounts, type PlannedMount } from "../plan/compile.js";
 import { programEnvironment } from "../plan/environment.js";
 import { resolveGrants, type ResolvedFilesystem } from "../plan/grants.js";
@@ -141,6 +142,7 @@ function compileSandbox(
     ),
     uppers: makeUppers(mounts, makeUpper),
   });
+  if (plan.egress) requireReadableMemory();
   return {
     plan,
     limits,

@@ -1,13 +1,23 @@
 /**
- * Runs the live tests in a machine with cgroup v2, once for each kind of caller:
+ * Runs the live tests in a machine with cgroup v2, once for each kind of caller, and where they are named those of test/vm, which
+ * change the machine into hosts of other kinds:
  *
- *     npm run test:vm -- [delegated | session | root]… [PART-OF-A-FILE-NAME]…
+ *     npm run test:vm -- [delegated | session | root | hosts | no-ipv6]… [PART-OF-A-FILE-NAME]…
  *
  * The scripts that build and start the machine lie outside the repository: in $SKILLBOX_VM_TOOLS, or in shared/vm
  * beside the checkout.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -18,6 +28,9 @@ const GiB = 1024 ** 3;
 
 interface Caller {
   readonly flags: readonly string[];
+  /** Of tools/test.js, and the file in it; all live tests where it is not told. */
+  readonly suite?: readonly string[];
+  readonly kernelParameters?: string;
   /** What this caller cannot have; a test that skips for anything else has failed. */
   readonly maySkip: readonly string[];
   /** Where the tests keep their files, when not in /tmp. */
@@ -40,7 +53,17 @@ const callers: Readonly<Record<string, Caller>> = {
     maySkip: ["ordinary-user", "cgroup-v1", "systemd-user"],
     scratch: "/var/tmp",
   },
+  hosts: { flags: ["--user", "root"], suite: ["vm", "vm/hosts"], maySkip: [] },
+  "no-ipv6": {
+    flags: ["--user", "root"],
+    suite: ["vm", "vm/no-ipv6"],
+    kernelParameters: "ipv6.disable=1",
+    maySkip: [],
+  },
 };
+
+/** Those for which all live tests run. */
+const everybody = Object.keys(callers).filter((name) => callers[name]?.suite === undefined);
 
 interface Counts {
   passed: number;
@@ -52,7 +75,7 @@ process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
   const named = argv.filter((argument) => argument in callers);
-  const chosen = named.length > 0 ? named : Object.keys(callers);
+  const chosen = named.length > 0 ? named : everybody;
   const filters = argv.filter((argument) => !(argument in callers));
 
   const tools = findTools();
@@ -107,6 +130,8 @@ function buildMachine(tools: string): string | undefined {
 /** The part of the tree that the tests run, with ava and what the package depends on. */
 function assembleJob(): string {
   const job = mkdtempSync(path.join(tmpdir(), "skillbox-job-"));
+  // Its mode becomes that of the folder in the machine, where more than one user goes.
+  chmodSync(job, 0o755);
   const parts = [
     ...[
       "package.json",
@@ -118,7 +143,7 @@ function assembleJob(): string {
       "tools",
       "test/fixtures",
     ],
-    ...["build/Release/skillbox.node", "build/Release/skillbox-init"],
+    ...["build/Release/skillbox.node", "build/Release/skillbox-init", "build/Release/skillbox-selftest"],
     ...runtimePackages(),
   ];
   for (const part of parts) {
@@ -161,14 +186,20 @@ function dependenciesOf(folder: string): string[] {
 async function runTests(
   tools: string,
   job: string,
-  { flags, maySkip, scratch = "/tmp" }: Caller,
+  { flags, suite = ["live"], kernelParameters, maySkip, scratch = "/tmp" }: Caller,
   filters: readonly string[],
 ): Promise<Counts> {
-  const words = ["node", "tools/test.js", "live", ...filters, "--", "--timeout=10m"].map(quoteForShell);
-  const skippable = [...maySkip, ...missing].join();
-  const command = `FORCE_COLOR=0 TMPDIR=${scratch} SKILLBOX_TEST_MAY_SKIP=${skippable} ${words.join(" ")}`;
+  const words = ["node", "tools/test.js", ...suite, ...filters, "--", "--timeout=10m"].map(quoteForShell);
+  const variables = [
+    "FORCE_COLOR=0",
+    "SKILLBOX_TEST_OWN_MACHINE=1",
+    `TMPDIR=${scratch}`,
+    `SKILLBOX_TEST_MAY_SKIP=${[...maySkip, ...missing].join()}`,
+  ];
+  const command = [...variables, ...words].join(" ");
+  const programs = kernelParameters === undefined ? undefined : qemuWith(kernelParameters);
   const child = spawn(path.join(tools, "run"), [...flags, "--time", "1800", "--dir", job, "--", command], {
-    env: { ...process.env, VM: machine },
+    env: { ...process.env, VM: machine, PATH: [programs ?? [], process.env["PATH"] ?? ""].flat().join(":") },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = new Promise<number | NodeJS.Signals | null>((resolve) => {
@@ -180,9 +211,26 @@ async function runTests(
     counts = readCounts(line) ?? counts;
   }
   const status = await exited;
+  if (programs !== undefined) rmSync(programs, { recursive: true });
   if (counts !== undefined && (status === 0) === (counts.failed === 0)) return counts;
   console.log(`The virtual machine ended with ${status}, which does not fit what it printed.`);
   return { passed: 0, skipped: 0, ...counts, failed: Math.max(1, counts?.failed ?? 0) };
+}
+
+/** A folder for PATH with an emulator that adds to the kernel's command line, since the machine's script has no option for that. */
+function qemuWith(kernelParameters: string): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "qemu-with-"));
+  const script = [
+    "#!/bin/sh",
+    "for argument; do",
+    "  shift",
+    `  case $argument in console=*) argument="$argument ${kernelParameters}" ;; esac`,
+    '  set -- "$@" "$argument"',
+    "done",
+    'PATH=${PATH#*:} exec qemu-system-x86_64 "$@"',
+  ];
+  writeFileSync(path.join(folder, "qemu-system-x86_64"), `${script.join("\n")}\n`, { mode: 0o755 });
+  return folder;
 }
 
 /** The machine's script takes its command as a line for a shell. */
