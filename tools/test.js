@@ -1,7 +1,7 @@
 /**
  * Runs the compiled tests and closes with one line that people and CI can read: `N passed, N failed, N skipped`.
  *
- *     node tools/test.js [unit | live]… [PART-OF-A-FILE-NAME]… [-- FLAG-FOR-AVA…]
+ *     node tools/test.js [unit | live | suites | vm]… [PART-OF-A-FILE-NAME]… [-- FLAG-FOR-AVA…]
  *
  * Exit status 1 when a test failed, or when no test passed at all.
  */
@@ -13,10 +13,27 @@ import { tallyDescriptor, tallyVariable } from "./test-tally.js";
 
 const root = path.resolve(import.meta.dirname, "..");
 
-/** Live tests compare the host before and after themselves, so only one of their files runs at a time. */
+/**
+ * Live tests compare the host before and after themselves, so only one of their files runs at a time. The suites of others take
+ * many minutes, those of test/vm want a machine of their own: they run where they are named.
+ */
 const suites = [
-  { name: "unit", concurrency: 2, owns: (/** @type {string} */ file) => !isLive(file) },
-  { name: "live", concurrency: 1, owns: isLive },
+  {
+    name: "unit",
+    concurrency: 2,
+    owns: (/** @type {string} */ file) => !/^dist\/test\/(live|escape|suites|vm)\//.test(file),
+  },
+  {
+    name: "live",
+    concurrency: 1,
+    owns: (/** @type {string} */ file) => /^dist\/test\/(live|escape)\//.test(file),
+  },
+  {
+    name: "suites",
+    concurrency: 1,
+    owns: (/** @type {string} */ file) => file.startsWith("dist/test/suites/"),
+  },
+  { name: "vm", concurrency: 1, owns: (/** @type {string} */ file) => file.startsWith("dist/test/vm/") },
 ];
 
 const { names, filters, avaFlags } = readArguments(process.argv.slice(2));
@@ -85,11 +102,6 @@ function testFilesBelow(folder) {
   }
 }
 
-/** @param {string} file */
-function isLive(file) {
-  return /^dist\/test\/(live|escape)\//.test(file);
-}
-
 /** @param {string[]} argv */
 function readArguments(argv) {
   const end = argv.indexOf("--");
@@ -97,7 +109,7 @@ function readArguments(argv) {
   const known = suites.map((suite) => suite.name);
   const named = own.filter((argument) => known.includes(argument));
   return {
-    names: named.length > 0 ? named : known,
+    names: named.length > 0 ? named : ["unit", "live"],
     filters: own.filter((argument) => !known.includes(argument)),
     avaFlags: end === -1 ? [] : argv.slice(end + 1),
   };
