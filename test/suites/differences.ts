@@ -2,7 +2,7 @@ import type { Differences } from "./compare.js";
 
 /**
  * The table of what differs inside, each with its reason; what is not here works as it does outside. Seen with the tests of
- * Linux 6.12, CPython 3.11 and node 18 on Linux 6.18, as root and as an ordinary user.
+ * Linux 6.12, CPython 3.11 and node 18 on Linux 6.18, by a root caller's programs.
  */
 
 const clone3 =
