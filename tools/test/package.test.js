@@ -61,7 +61,7 @@ test("the package is well formed and, installed in an empty folder without scrip
     }
     t.deepEqual(
       files.filter((/** @type {string} */ file) =>
-        /^(?:test|build|node_modules|examples)\/|\.(?:map|cache)$/.test(file),
+        /^(?:test|build|node_modules|examples)\/|\.(?:[cm]?[jt]s\.map|cache)$/.test(file),
       ),
       [],
     );
