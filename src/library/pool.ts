@@ -2,11 +2,11 @@ import { SkillboxError } from "../errors.js";
 import type { RunResult } from "../result/run-result.js";
 import type { ExecOptions, PoolOptions } from "./options.js";
 import { checkExecOptions, checkPoolOptions } from "./check-options.js";
-import { PendingProgram } from "./pending-program.js";
+import type { PendingProgram } from "./pending-program.js";
 import { SandboxRun } from "./run.js";
 import { checkArgv } from "./sandbox.js";
 import { SandboxSession } from "./session.js";
-import { openStreams, type ProgramStreams } from "./streams.js";
+import type { ProgramStreams } from "./streams.js";
 
 const mostSandboxes = 1024;
 
@@ -59,11 +59,11 @@ export class SandboxPool implements AsyncDisposable {
     if (this.#isClosed)
       throw new SkillboxError("ERR_USAGE", "the pool is closed", { hint: "create another one" });
     checkExecOptions(options);
-    const streams = openStreams(options);
-    const pending = new PendingProgram();
-    const ended = this.#run(argv, options, streams, pending);
-    this.#track(ended);
-    return new SandboxRun({ streams, pending, ended });
+    return SandboxRun.start(options, async (streams, pending) => {
+      const ended = this.#run(argv, options, streams, pending);
+      this.#track(ended);
+      return ended;
+    });
   }
 
   /** Takes down what is ready, and resolves when all sandboxes are gone; programs that run are waited for. */

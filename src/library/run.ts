@@ -3,9 +3,9 @@ import type { AuditEvent } from "../audit/event.js";
 import { SkillboxError } from "../errors.js";
 import type { RunResult } from "../result/run-result.js";
 import { checkKill } from "./check-options.js";
-import type { KillOptions, TerminalSize } from "./options.js";
-import type { PendingProgram } from "./pending-program.js";
-import type { ProgramStreams } from "./streams.js";
+import type { KillOptions, StreamOptions, TerminalSize } from "./options.js";
+import { PendingProgram } from "./pending-program.js";
+import { openStreams, type ProgramStreams } from "./streams.js";
 
 export interface ProgramResult extends RunResult {
   /** What was captured, as text; "" where it went elsewhere. */
@@ -16,7 +16,7 @@ export interface ProgramResult extends RunResult {
 }
 
 /** What a run needs of whatever started it. */
-export interface RunControl {
+interface RunControl {
   readonly streams: ProgramStreams;
   /** Settles when nothing of the program, or of the sandbox made for it, is left. */
   readonly ended: Promise<RunResult>;
@@ -34,10 +34,19 @@ export class SandboxRun implements Promise<ProgramResult>, AsyncDisposable {
   #grace: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  /** @internal */
-  constructor(control: RunControl) {
+  private constructor(control: RunControl) {
     this.#control = control;
     this.#result = this.#finish();
+  }
+
+  /** @internal Opens the streams that were asked for, and has the program started with them. */
+  static start(
+    options: StreamOptions,
+    start: (streams: ProgramStreams, pending: PendingProgram) => Promise<RunResult>,
+  ): SandboxRun {
+    const streams = openStreams(options);
+    const pending = new PendingProgram();
+    return new SandboxRun({ streams, pending, ended: start(streams, pending) });
   }
 
   /** To write to, with `stdin: "pipe"`. */

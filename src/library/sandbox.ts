@@ -5,10 +5,10 @@ import { run } from "../sandbox/run.js";
 import { checkSandboxOptions } from "./check-options.js";
 import { recordedEvents, logEvents } from "./events.js";
 import type { SandboxOptions } from "./options.js";
-import { PendingProgram } from "./pending-program.js";
+import type { PendingProgram } from "./pending-program.js";
 import { sessionRequest } from "./request.js";
 import { SandboxRun } from "./run.js";
-import { openStreams, type ProgramStreams } from "./streams.js";
+import type { ProgramStreams } from "./streams.js";
 
 /**
  * Runs one program in a sandbox of its own. A program that fails is a result; a sandbox that fails rejects with a
@@ -17,9 +17,7 @@ import { openStreams, type ProgramStreams } from "./streams.js";
 export function sandbox(options: SandboxOptions): SandboxRun {
   checkSandboxOptions(options);
   checkArgv(options.argv);
-  const streams = openStreams(options);
-  const pending = new PendingProgram();
-  return new SandboxRun({ streams, pending, ended: runOnce(options, streams, pending) });
+  return SandboxRun.start(options, async (streams, pending) => runOnce(options, streams, pending));
 }
 
 async function runOnce(

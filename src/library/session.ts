@@ -16,11 +16,11 @@ import { logEvents, recordedEvents } from "./events.js";
 import { lower } from "./exec-limits.js";
 import type { ExecOptions, ReadFileOptions, SessionOptions } from "./options.js";
 import { readWhole, withFile } from "./files.js";
-import { PendingProgram } from "./pending-program.js";
+import type { PendingProgram } from "./pending-program.js";
 import { sessionRequest } from "./request.js";
 import { SandboxRun } from "./run.js";
 import { checkArgv } from "./sandbox.js";
-import { openStreams, type ProgramStreams } from "./streams.js";
+import type { ProgramStreams } from "./streams.js";
 
 /**
  * A sandbox that is kept: programs run in it one after another or at once, with the same files, limits, network and record;
@@ -91,9 +91,7 @@ export class SandboxSession implements AsyncDisposable {
     checkArgv(argv);
     checkExecOptions(options);
     this.#openSession();
-    const streams = openStreams(options);
-    const pending = new PendingProgram();
-    return new SandboxRun({ streams, pending, ended: this.run(argv, options, streams, pending) });
+    return SandboxRun.start(options, async (streams, pending) => this.run(argv, options, streams, pending));
   }
 
   /** @internal Starts the program before it returns; what keeps it from starting is the run's failure. */

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import { syscallName } from "../../src/seccomp/syscall-table.js";
+import { collected } from "../helpers/collected.js";
 import { snapshotHost } from "../helpers/host-state.js";
 import { errorsOf } from "./call-errors.js";
 import type { Scenario } from "./scenario.js";
@@ -90,21 +91,13 @@ async function trace(
       stdio: ["ignore", "pipe", "pipe"],
     },
   );
-  const [stdout, stderr] = [gather(child.stdout), gather(child.stderr)];
   const timer = setTimeout(() => child.kill("SIGKILL"), patienceMs);
-  const status = await new Promise<number | undefined>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => {
-      resolve(code ?? undefined);
-    });
-  });
+  const ended = await collected(child);
   clearTimeout(timer);
   const log = readFileSync(file, "utf8").split("\n");
   const root = log.find((line) => line.startsWith("root "))?.slice(5) ?? "";
-  const ended = {
-    status,
-    stdout: stdout(),
-    stderr: stderr(),
+  const account = {
+    ...ended,
     failed: log.find((line) => line.startsWith("failed "))?.slice(7),
     left: [
       ...log.filter((line) => line.startsWith("left ")).map((line) => `process ${line.slice(5)}`),
@@ -123,11 +116,5 @@ async function trace(
   };
   for (const made of [file, temporary, ...(audit === undefined ? [] : [audit])])
     rmSync(made, { recursive: true, force: true });
-  return { log, ended };
-}
-
-function gather(stream: NodeJS.ReadableStream): () => string {
-  let text = "";
-  stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-  return () => text;
+  return { log, ended: account };
 }

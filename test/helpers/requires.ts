@@ -76,6 +76,14 @@ function conditional<Context>(declare: Declare<Context>, serial = declare): Cond
   );
 }
 
+/** For tests that scan: each entry point runs in a sandbox, on a copy-on-write copy of the skill. */
+export function requiresScan<Context>(
+  test: TestFn<Context>,
+  ...programs: readonly `program:${string}`[]
+): ConditionalTest<Context> {
+  return requires(test, "userns", "overlay-userns", ...programs);
+}
+
 const found = new Map<Feature, boolean>();
 
 /** Whether this machine and caller have the feature; tried once a process. */

@@ -5,10 +5,10 @@ import test, { type ExecutionContext } from "ava";
 import { scanReportSchema } from "../../src/scan/scan-report.js";
 import { callerEnvironment, cli } from "../helpers/exec.js";
 import { assertUnchanged, snapshotHost } from "../helpers/host-state.js";
-import { requires } from "../helpers/requires.js";
+import { requiresScan } from "../helpers/requires.js";
 import { fixture, scratch, type Scratch } from "../helpers/scratch.js";
 
-const liveTest = requires(test, "userns", "overlay-userns", "program:python3");
+const liveTest = requiresScan(test, "program:python3");
 
 function scan(t: ExecutionContext, box: Scratch, ...options: string[]) {
   const json = box.at("report.json");

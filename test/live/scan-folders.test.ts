@@ -8,11 +8,11 @@ import test from "ava";
 import { scanReportSchema } from "../../src/scan/scan-report.js";
 import { scanSkill } from "../../src/scan/scan.js";
 import { callerEnvironment, cli } from "../helpers/exec.js";
-import { requires } from "../helpers/requires.js";
+import { requiresScan } from "../helpers/requires.js";
 import { scratch, type Scratch } from "../helpers/scratch.js";
 import { folderRules } from "../helpers/skill-folders.js";
 
-const liveTest = requires(test, "userns", "overlay-userns", "program:python3", "program:bash");
+const liveTest = requiresScan(test, "program:python3", "program:bash");
 const front = "---\nname: a-folder\ndescription: A folder.\n---\n";
 
 function digest(text: string): string {

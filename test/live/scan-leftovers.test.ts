@@ -4,10 +4,10 @@ import { existsSync, readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
 import { callerEnvironment, cli } from "../helpers/exec.js";
-import { requires } from "../helpers/requires.js";
+import { requiresScan } from "../helpers/requires.js";
 import { scratch } from "../helpers/scratch.js";
 
-const liveTest = requires(test, "userns", "overlay-userns", "program:bash");
+const liveTest = requiresScan(test, "program:bash");
 
 liveTest(
   "what a scan that was killed leaves is cleared by the next one, and not what a living one has",

@@ -1,17 +1,10 @@
 import test from "ava";
 import { scanSkill } from "../../src/scan/scan.js";
 import { makeAuthority } from "../helpers/authority.js";
-import { requires } from "../helpers/requires.js";
+import { requiresScan } from "../helpers/requires.js";
 import { scratch } from "../helpers/scratch.js";
 
-const liveTest = requires(
-  test,
-  "userns",
-  "overlay-userns",
-  "program:python3",
-  "program:bash",
-  "program:curl",
-);
+const liveTest = requiresScan(test, "program:python3", "program:bash", "program:curl");
 const front = "---\nname: protocols\ndescription: Sends what it has by other protocols.\n---\n";
 
 /** Each sends a decoy, hidden in the way that its name says, and prints what it was answered. */

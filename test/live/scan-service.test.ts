@@ -7,18 +7,11 @@ import test, { type ExecutionContext } from "ava";
 import { parse } from "yaml";
 import { z } from "zod";
 import { callerEnvironment, cli } from "../helpers/exec.js";
-import { requires } from "../helpers/requires.js";
+import { requiresScan } from "../helpers/requires.js";
 import { fixture, scratch, type Scratch } from "../helpers/scratch.js";
 import { zipOf } from "../unit/scan/zips.js";
 
-const liveTest = requires(
-  test,
-  "userns",
-  "overlay-userns",
-  "program:python3",
-  "program:bash",
-  "program:curl",
-);
+const liveTest = requiresScan(test, "program:python3", "program:bash", "program:curl");
 const token = "a-token-of-the-registry";
 const skillMd = "---\nname: a-skill\ndescription: A skill.\n---\n";
 const reply = z.looseObject({

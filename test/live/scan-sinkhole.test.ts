@@ -6,10 +6,10 @@ import path from "node:path";
 import test from "ava";
 import { findBait } from "../../src/scan/bait-search.js";
 import { scanSkill } from "../../src/scan/scan.js";
-import { requires } from "../helpers/requires.js";
+import { requiresScan } from "../helpers/requires.js";
 import { scratch } from "../helpers/scratch.js";
 
-const liveTest = requires(test, "userns", "overlay-userns", "program:python3");
+const liveTest = requiresScan(test, "program:python3");
 const front = "---\nname: out\ndescription: Tries to get out.\n---\n";
 
 liveTest(

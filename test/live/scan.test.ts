@@ -6,7 +6,7 @@ import { isAtLeast } from "../../src/scan/report-findings.js";
 import { openFindings, scanReportSchema, type ScanReport } from "../../src/scan/scan-report.js";
 import { ruleList } from "../../src/scan/rules.js";
 import { scanSkill } from "../../src/scan/scan.js";
-import { requires } from "../helpers/requires.js";
+import { requiresScan } from "../helpers/requires.js";
 import { folderRules } from "../helpers/skill-folders.js";
 
 const skills = path.resolve(import.meta.dirname, "../../../test/fixtures/skills");
@@ -25,15 +25,7 @@ test("every skill that is there is tried, and every rule fires for one of them o
   );
 });
 
-const liveTest = requires(
-  test,
-  "userns",
-  "overlay-userns",
-  "program:python3",
-  "program:bash",
-  "program:curl",
-  "program:make",
-);
+const liveTest = requiresScan(test, "program:python3", "program:bash", "program:curl", "program:make");
 
 async function scanned(name: string): Promise<ScanReport> {
   return scanSkill({ directory: path.join(skills, name), timeoutMs: 4000 });

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { chownSync, cpSync, existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
+import { collected } from "../helpers/collected.js";
 import { exec } from "../helpers/exec.js";
 import type { Scratch } from "../helpers/scratch.js";
 
@@ -85,15 +86,8 @@ export async function runOutside(
     timeout: 600_000,
     killSignal: "SIGKILL",
   });
-  let written = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (chunk: string) => (written += chunk));
-  }
-  await new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
-  return written;
+  const { stdout, stderr } = await collected(child);
+  return stdout + stderr;
 }
 
 /** Without the caller's own directories, which would be there outside and not inside. */

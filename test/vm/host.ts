@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import type { ExecutionContext } from "ava";
+import { collected, type Collected } from "../helpers/collected.js";
 import { cli } from "../helpers/exec.js";
 
 /** What these tests do to a host is nothing for any but the machine that test/vm/run-in-vm.ts starts for them. */
@@ -40,7 +41,7 @@ export async function meets(t: ExecutionContext, caller: Caller, expected: Expec
   meet(t, "network", expected.network, outcome);
 }
 
-function meet(t: ExecutionContext, what: string, expected: Expected, { stdout, stderr, status }: Ended) {
+function meet(t: ExecutionContext, what: string, expected: Expected, { stdout, stderr, status }: Collected) {
   if (expected === "works") t.deepEqual([stdout, status], ["works\n", 0], `${what}: ${stderr}`);
   else {
     t.not(status, 0, what);
@@ -49,22 +50,16 @@ function meet(t: ExecutionContext, what: string, expected: Expected, { stdout, s
   }
 }
 
-interface Ended {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly status: number | null;
-}
-
 export async function exec(
   caller: Caller,
   options: readonly string[],
   argv: readonly string[],
-): Promise<Ended> {
+): Promise<Collected> {
   return run(caller, ["exec", ...options, "--", ...argv]);
 }
 
 /** skillbox as that user, in whose cgroup the test is. */
-export async function run(caller: Caller, args: readonly string[]): Promise<Ended> {
+export async function run(caller: Caller, args: readonly string[]): Promise<Collected> {
   const ordinary = ["setpriv", `--reuid=${devUid}`, `--regid=${devUid}`, "--init-groups", "--"];
   const [command = "", ...rest] = [...(caller === "root" ? [] : ordinary), process.execPath, cli, ...args];
   return collect(command, rest);
@@ -76,21 +71,14 @@ export async function shell(line: string): Promise<void> {
   if (status !== 0) throw new Error(`${line}: ${stderr}`);
 }
 
-async function collect(command: string, args: readonly string[]): Promise<Ended> {
+async function collect(command: string, args: readonly string[]): Promise<Collected> {
   mkdirSync(workingDirectory, { recursive: true });
   const child = spawn(command, args, {
     cwd: workingDirectory,
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/nonexistent" },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const written = { stdout: "", stderr: "" };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (written.stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (written.stderr += text));
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
-  return { ...written, status };
+  return collected(child);
 }
 
 async function withServer<Result>(task: () => Promise<Result>): Promise<Result> {
