@@ -11,7 +11,6 @@
 
 #include <deque>
 #include <map>
-#include <memory>
 #include <mutex>
 
 #include "../init/report.h"
@@ -224,22 +223,14 @@ class LaunchThread {
   std::map<int, Outer> outers_;  // by pidfd; the thread's own
 };
 
-std::mutex started_mutex;
-LaunchThread* started = nullptr;  // never destroyed: it lives as long as the process, and nothing may join it at exit
+sys::ThreadOfProcess<LaunchThread> launch_thread;
 
 }  // namespace
 
-int open_launch_thread() {
-  const std::lock_guard lock(started_mutex);
-  if (started != nullptr) return 0;
-  auto thread = std::make_unique<LaunchThread>();
-  const int error = thread->start();
-  if (error == 0) started = thread.release();
-  return error;
-}
+int open_launch_thread() { return launch_thread.open(); }
 
 void launch_init(std::string init_path, bool in_cgroup, Fd control) {
-  started->push({std::move(init_path), in_cgroup, std::move(control)});
+  launch_thread.get()->push({std::move(init_path), in_cgroup, std::move(control)});
 }
 
 }  // namespace skillbox

@@ -473,37 +473,21 @@ void NotifyThread::flush_all() {
   unflushed_ = false;
 }
 
-std::mutex started_mutex;
-NotifyThread* started = nullptr;  // never destroyed, as the launch thread
-
-// Null before the first supervise().
-NotifyThread* notify_thread() {
-  const std::lock_guard lock(started_mutex);
-  return started;
-}
-
-int open_notify_thread() {
-  const std::lock_guard lock(started_mutex);
-  if (started != nullptr) return 0;
-  auto thread = std::make_unique<NotifyThread>();
-  const int error = thread->start();
-  if (error == 0) started = thread.release();
-  return error;
-}
+sys::ThreadOfProcess<NotifyThread> notify_thread;
 
 }  // namespace
 
 int supervise(Fd listener, std::shared_ptr<Supervision> supervision) {
-  if (const int error = open_notify_thread(); error != 0) return error;
-  return notify_thread()->add(std::move(listener), std::move(supervision));
+  if (const int error = notify_thread.open(); error != 0) return error;
+  return notify_thread.get()->add(std::move(listener), std::move(supervision));
 }
 
 void answer(uint64_t key, int error) {
-  if (NotifyThread* thread = notify_thread()) thread->answer_held(key, error);
+  if (NotifyThread* thread = notify_thread.get()) thread->answer_held(key, error);
 }
 
 void drain(const std::shared_ptr<Record>& record) {
-  if (NotifyThread* thread = notify_thread()) {
+  if (NotifyThread* thread = notify_thread.get()) {
     thread->drain(record);
   } else {
     record->flush();
